@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Next hops, neighbours and next-hop groups as the packet path sees them: a route's value
+ * is a dense group index; group_forward[index] is what serves now. Next hops and
+ * neighbours belong to the slow thread, the forwarding array to the monitor thread alone.
+ */
+#ifndef BYWAY_DATAPLANE_NEXTHOP_H
+#define BYWAY_DATAPLANE_NEXTHOP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/iface.h"
+#include "dataplane/rcu.h"
+#include "lib/fibmsg.h"
+
+/* A neighbour's link-layer address in one word, so that it changes under readers without a new object. */
+#define NEIGH_MAC_VALID (1ull << 48)
+
+struct neigh {
+	uint16_t iface; /* index */
+	struct ip_addr addr;
+	/* Low 48 bits: MAC as it lies in a frame (memcpy of 6 bytes); NEIGH_MAC_VALID when resolved.
+	 * Written by the slow thread (release), read by workers (acquire). */
+	_Atomic uint64_t mac;
+	struct rcu_head rcu;
+};
+
+enum nexthop_kind {
+	NEXTHOP_VIA,	   /* neigh on iface */
+	NEXTHOP_CONNECTED, /* to the slow thread, which finds the neighbour and installs its host route */
+	NEXTHOP_TUNNEL,	   /* peer, or NULL: allowed-IPs of the tunnel decide */
+	NEXTHOP_HOST,	   /* for this host */
+	NEXTHOP_UNREACHABLE,
+	NEXTHOP_PROHIBIT,
+	NEXTHOP_BLACKHOLE,
+	NEXTHOP_NO_ROUTE,  /* what index 0 says */
+	NEXTHOP_NONE_LIVE, /* what an ordered group says when no member lives */
+};
+
+/* Constant once published; replaced whole. */
+struct nexthop {
+	enum nexthop_kind kind;
+	uint16_t iface; /* index of the way out */
+	uint8_t role;	/* of that interface: a WAN? */
+	struct neigh *neigh;
+	struct tunnel_peer *peer;
+	uint32_t id; /* control's; 0: made by the dataplane */
+	struct rcu_head rcu;
+};
+
+#define GROUP_MAX     65536
+#define GROUP_BUCKETS 64 /* of a weighted group; a flow's hash chooses one */
+
+/* A weighted or multipath group as readers see it. */
+struct group_buckets {
+	struct nexthop *bucket[GROUP_BUCKETS];
+	struct rcu_head rcu;
+};
+
+/*
+ * Dense group index -> what serves: a struct nexthop *, or a struct group_buckets * with the
+ * lowest bit set. Monitor thread writes (release), workers read (consume, inside their RCU section).
+ * Index 0 (LPM_NONE) is "no route".
+ */
+extern _Atomic uintptr_t group_forward[GROUP_MAX];
+
+static inline const struct nexthop *group_pick(uint32_t index, uint32_t flow_hash)
+{
+	uintptr_t v = atomic_load_explicit(&group_forward[index], memory_order_consume);
+
+	if (__builtin_expect(v & 1, 0))
+		return ((const struct group_buckets *)(v & ~(uintptr_t)1))->bucket[flow_hash % GROUP_BUCKETS];
+	return (const struct nexthop *)v;
+}
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports: DPDK ethernet devices behind a netdev name (AF_XDP with our steering program), a PCI
+ * address or a vdev string. The slow thread adds and removes them at run time; workers own
+ * their queues; the monitor thread polls their links.
+ */
+#ifndef BYWAY_DATAPLANE_PORT_H
+#define BYWAY_DATAPLANE_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/iface.h"
+#include "lib/err.h"
+#include "lib/fibmsg.h"
+
+struct port {
+	uint16_t dpdk_id;
+	uint16_t iface;
+	uint8_t mac[6];
+	int poll_fd; /* AF_XDP socket to sleep on; -1: none, the worker sleeps adaptively */
+	char device[FIBMSG_LABEL * 2];
+	bool netdev; /* device is a kernel interface: link by ethtool */
+};
+
+/*
+ * What only this process can see: does the device exist, does the netdev still carry global addresses,
+ * is a foreign XDP program attached. Changes nothing. ERR_NOENT, ERR_BUSY, ERR_INVALID, with a sentence.
+ */
+int port_check(const struct fibmsg_port *p, struct err_msg *msg);
+/* Slow thread: creates, starts and hands to workers; link set by the monitor thread. ERR_*. */
+int port_open(const struct fibmsg_port *p, struct iface *ifc, struct err_msg *msg);
+void port_close(struct iface *ifc);
+/* Monitor thread: the link now (ETHTOOL_GLINK for netdevs, 2-3 us). */
+bool port_link_up(const struct port *p);
+/* Slow thread: counters for ROW_PORT. */
+int port_row(const struct iface *ifc, struct fibmsg_row_port *row);
+
+#endif

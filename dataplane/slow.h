@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The slow thread (the process's main thread): an epoll loop over the FIB socket, netlink,
+ * host interfaces, UAPI sockets, rings from workers and timers. Sole writer of interfaces,
+ * FIB tables, next hops, neighbours, tunnels and peers.
+ */
+#ifndef BYWAY_DATAPLANE_SLOW_H
+#define BYWAY_DATAPLANE_SLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "dataplane/iface.h"
+#include "lib/err.h"
+
+struct slow_config {
+	const char *run_dir;   /* fib.sock */
+	const char *state_dir; /* state kept across restarts */
+	bool host;	       /* make host interfaces and speak netlink; false in tests without root */
+};
+
+/* Sets up everything but ports; loads the state on disk and applies it. ERR_*. */
+int slow_start(const struct slow_config *config, struct err_msg *msg);
+/* Runs until slow_quit(); slow_run_once handles what is ready (timeout in ms) for tests. */
+int slow_run(void);
+int slow_run_once(int timeout_ms);
+void slow_quit(void); /* async-signal-safe */
+void slow_stop(void);
+
+/* Epoll registration for parts of the slow thread. fn runs on the slow thread. ERR_NOMEM, ERR_IO. */
+int slow_watch(int fd, uint32_t events, void (*fn)(void *arg, uint32_t events), void *arg);
+void slow_unwatch(int fd);
+uint64_t slow_now_ns(void); /* monotonic, read once a loop */
+
+/* Workers -> slow thread: one ring, and the eventfd that wakes it. */
+extern struct rte_ring *slow_ring;
+extern int slow_wake_fd;
+extern _Atomic bool slow_asleep;
+
+#endif

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NSEC_PER_USEC 1000ull
-#define NSEC_PER_MSEC 1000000ull
-#define NSEC_PER_SEC  1000000000ull
+#define NSEC_PER_USEC UINT64_C(1000)
+#define NSEC_PER_MSEC UINT64_C(1000000)
+#define NSEC_PER_SEC  UINT64_C(1000000000)
 
 uint64_t nsec_monotonic(void); /* CLOCK_MONOTONIC */
 uint64_t nsec_realtime(void);  /* CLOCK_REALTIME since 1970 */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sealing and opening of many packets under one key (ChaCha20-Poly1305 of
+ * RFC 8439 as WireGuard's transport data uses it: no associated data, nonce =
+ * counter). A table of back ends, one of them chosen at start. Called by the
+ * workers' encap and decap stages; any thread after aead_burst_init.
+ */
+#ifndef BYWAY_LIB_AEAD_BURST_H
+#define BYWAY_LIB_AEAD_BURST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define AEAD_BURST_MAX	   64 /* packets a call: the bits of the mask */
+#define AEAD_BURST_KEY_LEN 32
+#define AEAD_BURST_TAG_LEN 16
+
+/* What a back end provides; each call as the functions of the same name below. */
+struct aead_burst_backend {
+	const char *name;
+	int (*probe)(void); /* 0 when this machine can run it */
+	void (*seal)(const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens,
+	    unsigned n);
+	uint64_t (*open)(const uint8_t *key, const uint64_t *counters, uint8_t *const *data,
+	    const uint32_t *lens, unsigned n);
+};
+
+/*
+ * Once, before the workers start. name NULL: the first of the table that this machine can run.
+ * ERR_NOENT: no back end of that name; ERR_UNSUPPORTED: this machine cannot run it.
+ */
+int aead_burst_init(const char *name);
+/* The name of the back end in use. */
+const char *aead_burst_name(void);
+
+/*
+ * Seals n (0-64) packets in place: data[i] holds lens[i] bytes of plaintext and room for 16 more,
+ * which take the tag. Counters need not be consecutive. Distinct packets must not overlap.
+ */
+void aead_burst_seal(const uint8_t key[AEAD_BURST_KEY_LEN], const uint64_t *counters, uint8_t *const *data,
+    const uint32_t *lens, unsigned n);
+/*
+ * Opens n (0-64) packets in place: data[i] holds lens[i] bytes of ciphertext followed by the 16 bytes
+ * of the tag (lens does not count them). Bit i of the result is set when packet i is authentic;
+ * otherwise its bytes are no plaintext.
+ */
+uint64_t aead_burst_open(const uint8_t key[AEAD_BURST_KEY_LEN], const uint64_t *counters,
+    uint8_t *const *data, const uint32_t *lens, unsigned n);
+
+#endif

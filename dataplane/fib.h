@@ -11,6 +11,10 @@
 
 #include "lib/fibmsg.h"
 
+/* Table whose prefixes are source addresses and whose values are not groups but the interface index of
+ * the line that the source belongs to (a WAN's own addresses and delegated prefixes). No line's table is even. */
+#define FIB_SOURCES 2u
+
 enum fib_origin { FIB_LOCAL, FIB_CONTROL, FIB_NEIGHBOUR, FIB_ORIGINS };
 
 struct fib_table; /* RCU object; tables are made when first named and live as long as a route or a line names them */

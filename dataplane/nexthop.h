@@ -51,6 +51,7 @@ struct nexthop {
 };
 
 #define GROUP_MAX     65536
+#define GROUP_HOST    1u /* dense index of the group "for this host", made by the slow thread at start */
 #define GROUP_BUCKETS 64 /* of a weighted group; a flow's hash chooses one */
 
 /* A weighted or multipath group as readers see it. */

@@ -30,7 +30,8 @@ enum pkt_op {
 	PKT_FORWARD,	   /* IP packet from the host: look up in `table`, then as any other (TTL not touched) */
 	PKT_TUNNEL_OUT,	   /* IP packet: into tunnel `out` (peer, if not 0xffff, else allowed-IPs) */
 	PKT_OUTER,	   /* UDP packet of ours, whole IP packet: look up in underlay `table` */
-	PKT_RESOLVED,	   /* held packet, neighbour known now: forward again by `table` */
+	PKT_RESOLVED,	   /* held packet (PKT_RESOLVE), neighbour known now: look up again in `table`, TTL is done */
+	PKT_UNRESOLVED,	   /* held packet, its neighbour does not answer: ICMP host unreachable */
 };
 
 #define PKT_FROM_HOST 0x01 /* the host's own: TTL not decremented, no ICMP error about it leaves the box */

@@ -28,7 +28,8 @@ struct port {
  * is a foreign XDP program attached. Changes nothing. ERR_NOENT, ERR_BUSY, ERR_INVALID, with a sentence.
  */
 int port_check(const struct fibmsg_port *p, struct err_msg *msg);
-/* Slow thread: creates, starts and hands to workers; link set by the monitor thread. ERR_*. */
+/* Slow thread: creates, starts and hands to workers; link set by the monitor thread. ERR_*.
+ * After port_close the same interface may be given another device. */
 int port_open(const struct fibmsg_port *p, struct iface *ifc, struct err_msg *msg);
 void port_close(struct iface *ifc);
 /* Monitor thread: the link now (ETHTOOL_GLINK for netdevs, 2-3 us). */

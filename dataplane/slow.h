@@ -13,6 +13,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "dataplane/drop.h"
 #include "dataplane/iface.h"
 #include "lib/err.h"
 
@@ -20,6 +21,8 @@ struct slow_config {
 	const char *run_dir;   /* fib.sock */
 	const char *state_dir; /* state kept across restarts */
 	bool host;	       /* make host interfaces and speak netlink; false in tests without root */
+	bool threaded;	       /* run the monitor thread; false: tests call monitor_run_once */
+	unsigned control_uid, control_gid; /* who may speak on the FIB socket beside root and ourselves; 0: nobody */
 };
 
 /* Sets up everything but ports; loads the state on disk and applies it. ERR_*. */
@@ -34,6 +37,10 @@ void slow_stop(void);
 int slow_watch(int fd, uint32_t events, void (*fn)(void *arg, uint32_t events), void *arg);
 void slow_unwatch(int fd);
 uint64_t slow_now_ns(void); /* monotonic, read once a loop */
+
+/* Slow thread: frees a packet and counts it; the sum of its own, to be added to the workers'. */
+void slow_drop(struct rte_mbuf *pkt, enum drop_reason reason);
+uint64_t slow_drop_count(enum drop_reason reason);
 
 /* Workers -> slow thread: one ring, and the eventfd that wakes it. */
 extern struct rte_ring *slow_ring;

@@ -28,6 +28,8 @@ uint16_t tunnel_by_port(uint16_t udp_port);
 
 /* Slow thread: apply control's objects (store.c validated references; these validate the rest). */
 int tunnel_check(const struct fibmsg_tunnel *t, struct err_msg *msg); /* key file readable, 0600; port free */
+/* tunnel_set adds the interface (iface_add), or changes a tunnel in place: its peers and sessions survive.
+ * The caller makes the host interface after it and removes that before tunnel_del, which removes the interface. */
 int tunnel_set(const struct fibmsg_tunnel *t, struct err_msg *msg);
 int tunnel_del(const char *name);
 int tunnel_peer_check(const struct fibmsg_peer *p, struct err_msg *msg);

@@ -18,7 +18,9 @@
  * Order: next hops before the groups that use them, groups before routes, ports before
  * what names them, tunnels before peers, peers before their allowed-IPs; removal in reverse.
  * SET of an object that exists with the same content does nothing. DEL of what is not there is
- * no error. With FIBMSG_F_CHECK a batch is validated as if applied, and nothing changes.
+ * no error; DEL of what another object names is refused. With FIBMSG_F_CHECK a batch is validated as
+ * if applied, and nothing changes. HELLO, SYNC_BEGIN, SYNC_END and QUERY stand alone in their
+ * datagrams. An allowed-IP belongs to one peer of its tunnel: SET moves it, DEL by another does nothing.
  *
  * Datagram:  0               4               8               12
  *            +---------------+---------------+-------+-------+

@@ -19,7 +19,8 @@ void lpm4_free(struct lpm4 *t);
  * bits set; ERR_NOMEM: the table is as it was. Writer only.
  */
 int lpm4_set(struct lpm4 *t, uint32_t addr_be, unsigned len, uint32_t value);
-/* Removes exactly this prefix; the covering route serves again. ERR_NOENT, ERR_RANGE, ERR_INVALID, ERR_NOMEM. Writer only. */
+/* Removes exactly this prefix; the covering route serves again. ERR_NOENT, ERR_RANGE, ERR_INVALID, ERR_NOMEM.
+ * Writer only. */
 int lpm4_del(struct lpm4 *t, uint32_t addr_be, unsigned len);
 /* The value of exactly this prefix, LPM_NONE if it is not there. Writer only. */
 uint32_t lpm4_get(const struct lpm4 *t, uint32_t addr_be, unsigned len);

@@ -19,7 +19,8 @@ void lpm6_free(struct lpm6 *t);
  * bits set; ERR_NOMEM: the table is as it was. Writer only.
  */
 int lpm6_set(struct lpm6 *t, const uint8_t addr[16], unsigned len, uint32_t value);
-/* Removes exactly this prefix; the covering route serves again. ERR_NOENT, ERR_RANGE, ERR_INVALID, ERR_NOMEM. Writer only. */
+/* Removes exactly this prefix; the covering route serves again. ERR_NOENT, ERR_RANGE, ERR_INVALID, ERR_NOMEM.
+ * Writer only. */
 int lpm6_del(struct lpm6 *t, const uint8_t addr[16], unsigned len);
 /* The value of exactly this prefix, LPM_NONE if it is not there. Writer only. */
 uint32_t lpm6_get(const struct lpm6 *t, const uint8_t addr[16], unsigned len);

@@ -14,7 +14,7 @@
  *	socket connected   bgp_conn_opened()          or failed, closed: bgp_conn_closed()
  *	listener           bgp_conn_accept()
  *	deadline passed    bgp_tick()                 bgp_deadline() says when
- *	after each of them
+ *	after each of them (readable sockets before bgp_tick(): what waited in them may hold a timer off)
  *	    while (bgp_action_next())  connect, close, send (bgp_conn_output()), log
  *	    while (bgp_routes_pull())  routes for the FIB
  *
@@ -419,7 +419,6 @@ enum bgp_reason {
 enum bgp_step {
 	BGP_STEP_NONE,
 	BGP_STEP_LOCAL,	     /* our own route comes before all learned ones */
-	BGP_STEP_STALE,	     /* fresh before stale after a restart */
 	BGP_STEP_LOCAL_PREF, /* §9.1.1, the degree of preference */
 	BGP_STEP_PATH_LEN,   /* §9.1.2.2 a */
 	BGP_STEP_ORIGIN,     /* b */
@@ -477,9 +476,9 @@ struct bgp_path_info {
 bool bgp_route_next(struct bgp *bgp, const struct bgp_route_query *query, struct bgp_route_cursor *cursor,
     struct bgp_path_info *out);
 
-/* Figures of the whole instance. A refused path stays in Adj-RIB-In and is listed with its reason by
- * bgp_route_next(). */
-* / struct bgp_totals {
+/* Figures of the whole instance. A refused path stays in Adj-RIB-In; bgp_route_next() lists it with its
+ * reason. */
+struct bgp_totals {
 	uint32_t prefixes[BGP_FAMILIES]; /* with at least one path */
 	uint32_t paths[BGP_FAMILIES];
 	uint32_t attr_sets;

@@ -31,6 +31,7 @@
  *   U8 U16 U32 U64   big-endian
  *   ADDR             family u8 (0, 4, 6), then 0, 4 or 16 bytes
  *   PREFIX           ADDR, length u8; PREFIX with host bits set is refused, IFADDR keeps them
+ *   RANGE            PREFIX, or family 0 and length 0: everything (PREFIX, IFADDR and lists refuse family 0)
  *   ENDPOINT         ADDR, port u16 (family 0: none, no port follows)
  *   STR              length u8, bytes; no NUL inside; shorter than the struct's array
  *   KEY              32 bytes
@@ -363,7 +364,7 @@ struct fibmsg_ev_peer {
 	M(32, DEL_GROUP,       id,            F(U32, id))                                                       \
 	M(33, SET_ROUTE,       route,         F(U32, table) F(PREFIX, prefix) F(U32, group))                    \
 	M(34, DEL_ROUTE,       table_key,     F(U32, table) F(PREFIX, prefix))                                  \
-	M(48, QUERY,           query_msg,     F(U8, kind) F(U32, table) F(PREFIX, prefix))                      \
+	M(48, QUERY,           query_msg,     F(U8, kind) F(U32, table) F(RANGE, prefix))                       \
 	M(49, END,             end,           F(U32, seq) F(U32, code) F(STR, text))                            \
 	M(50, ROW_PORT,        row_port,      F(STR, name) F(STR, device) F(STR, driver) F(U8, role) F(U8, link_up) F(U16, mtu) F(MAC, mac) F(U64, rx_packets) F(U64, rx_bytes) F(U64, tx_packets) F(U64, tx_bytes) F(U64, rx_missed) F(U64, tx_dropped)) \
 	M(51, ROW_ADDRESS,     row_address,   F(STR, iface) F(IFADDR, address))                                 \

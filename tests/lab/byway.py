@@ -23,6 +23,16 @@ def find_build(build=None):
     raise LabError(f"no byway-dataplane in {', '.join(filter(None, tried))}: build first, or give --build")
 
 
+def find_tool(name, build=None):
+    """A program of the lab's own in a build directory (a build without the daemons will do)."""
+    tried = [build] if build else [os.environ.get("BYWAY_BUILD", ""), "build-demo", "build", "build-check"]
+    for folder in filter(None, tried):
+        place = os.path.join(ROOT, folder, "tests/lab", name)
+        if os.path.exists(place):
+            return place
+    raise LabError(f"no tests/lab/{name} in {', '.join(filter(None, tried))}: build first, or give --build")
+
+
 def path_of(build):
     """PATH that finds the client in a node."""
     try:

@@ -50,6 +50,7 @@
 	X(PROBE_UNKNOWN,      "probe answer that nobody waits for")                             \
 	X(PROBE_QUEUE,        "probe queue full")                                               \
 	X(ICMP_RATE,          "ICMP error withheld by the rate limit")                          \
+	X(WORKER_QUEUE,       "queue to a worker is full")                                      \
 	X(NO_MBUF,            "packet buffers exhausted")
 /* clang-format on */
 

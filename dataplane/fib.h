@@ -21,11 +21,15 @@ struct fib_table; /* RCU object; tables are made when first named and live as lo
 
 /* Slow thread, once. ERR_NOMEM. */
 int fib_init(void);
-/* Slow thread. ERR_NOMEM, ERR_RANGE: nothing changed. */
+/* Main thread, at the end: frees all tables; no reader may be left. */
+void fib_fini(void);
+/* Slow thread. Nothing changed by an error: ERR_NOMEM; ERR_INVALID: family, host bits; ERR_RANGE: length, group
+ * 0 or beyond GROUP_MAX; ERR_FULL: too many tables. */
 int fib_set(uint32_t table, const struct ip_prefix *prefix, enum fib_origin origin, uint32_t group);
 /* Slow thread. ERR_NOENT when that origin has no such route. */
 int fib_del(uint32_t table, const struct ip_prefix *prefix, enum fib_origin origin);
-/* Slow thread: walks routes of a table (fn returns non-zero to stop). prefix NULL: all. */
+/* Slow thread: walks routes of a table (fn returns non-zero to stop, which is returned; it changes nothing).
+ * prefix NULL: all, else those within it. In no order. */
 int fib_walk(uint32_t table, const struct ip_prefix *prefix,
     int (*fn)(void *arg, const struct ip_prefix *p, enum fib_origin origin, uint32_t group), void *arg);
 /* RCU read side: NULL when there is no such table. The pointer must not outlive the burst. */

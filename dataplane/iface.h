@@ -52,5 +52,9 @@ void iface_del(struct iface *ifc);
 int iface_set_addresses(struct iface *ifc, const struct ip_prefix *a, unsigned n);
 /* RCU read side: the best address of the family to speak from (RFC 6724 scope first), false when there is none. */
 bool iface_source(const struct iface *ifc, uint8_t family, struct ip_addr *out);
+/* Slow thread: what the router prefers to speak from; family 0: no preference. ERR_NOMEM. */
+int iface_set_router_sources(const struct ip_addr *source4, const struct ip_addr *source6);
+/* RCU read side: that preference, else any address beyond link scope of any interface; false when there is none. */
+bool iface_router_source(uint8_t family, struct ip_addr *out);
 
 #endif

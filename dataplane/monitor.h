@@ -8,10 +8,12 @@
 #ifndef BYWAY_DATAPLANE_MONITOR_H
 #define BYWAY_DATAPLANE_MONITOR_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_mbuf.h>
+#include <rte_ring.h>
 
 #include "dataplane/nexthop.h"
 #include "lib/fibmsg.h"
@@ -40,6 +42,14 @@ int monitor_peer_set(const struct fibmsg_peer *peer, uint16_t iface, uint16_t pe
 void monitor_peer_del(uint16_t peer_index);
 /* Neighbours and links as the slow thread and ports see them. */
 void monitor_link_set(uint16_t iface, bool up);
+
+/* Workers -> monitor thread: echo replies that carry our identifier and begin with MONITOR_MAGIC
+ * (PKT_PROBE_REPLY, data at the IP header, meta.in, meta.l4_off set). Made by monitor_start. */
+#define MONITOR_MAGIC 0x62797770u /* first 4 bytes of a probe's data, big-endian: "bywp" */
+extern struct rte_ring *monitor_ring;
+extern int monitor_wake_fd;
+extern _Atomic bool monitor_asleep; /* set by the monitor thread before it waits, read by workers (both seq_cst) */
+uint16_t monitor_ident(void);	    /* ICMP identifier of all probes, host order; constant after monitor_start */
 
 /* Any thread: name of the active line ("" when there is none) and whether a line is alive; lock-free snapshots. */
 uint16_t monitor_active_line(void); /* interface index, 0: none */

@@ -50,6 +50,10 @@ struct nexthop {
 	struct rcu_head rcu;
 };
 
+/* Next hops without a way out, for routes and groups of those kinds; constant, never freed. */
+extern struct nexthop nexthop_host, nexthop_unreachable, nexthop_prohibit, nexthop_blackhole, nexthop_no_route,
+    nexthop_none_live;
+
 #define GROUP_MAX     65536
 #define GROUP_HOST    1u /* dense index of the group "for this host", made by the slow thread at start */
 #define GROUP_BUCKETS 64 /* of a weighted group; a flow's hash chooses one */
@@ -66,6 +70,13 @@ struct group_buckets {
  * Index 0 (LPM_NONE) is "no route".
  */
 extern _Atomic uintptr_t group_forward[GROUP_MAX];
+
+/* Main thread, before any other: group_forward says "no route" everywhere, GROUP_HOST serves the host. */
+void group_init(void);
+/* Slow thread: a dense index that no route holds. ERR_FULL. */
+int group_index_alloc(uint32_t *index);
+/* Slow thread: after the last route was removed; the index is used again only after a grace period. */
+void group_index_free(uint32_t index);
 
 static inline const struct nexthop *group_pick(uint32_t index, uint32_t flow_hash)
 {

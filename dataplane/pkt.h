@@ -36,6 +36,9 @@ enum pkt_op {
 
 #define PKT_FROM_HOST 0x01 /* the host's own: TTL not decremented, no ICMP error about it leaves the box */
 #define PKT_LOCAL_ICMP 0x02 /* an ICMP error made here */
+#define PKT_TTL_DONE 0x04 /* TTL decremented: not a second time after it waited for a neighbour */
+#define PKT_LINK_SOURCE 0x08 /* source of link scope: for this host at most (RFC 4291 2.5.6, RFC 3927 2.7) */
+#define PKT_LINK_DEST 0x10 /* multicast, broadcast or link scope: never forwarded */
 
 struct pkt_meta {
 	uint16_t in;	   /* interface index on which it came; 0: made here */

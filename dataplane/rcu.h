@@ -9,6 +9,7 @@
 #define BYWAY_DATAPLANE_RCU_H
 
 #define _LGPL_SOURCE
+#define URCU_API_MAP /* the short names: rcu_dereference and its like */
 #include <urcu/urcu-qsbr.h>
 #include <urcu/rculist.h>
 

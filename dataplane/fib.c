@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The forwarding tables. Each keeps every route with its origins in a hash (slow thread only) and
+ * the winner of each prefix in an LPM that workers read.
+ *
+ * Pair of atomics: tables[] is written by the slow thread (rcu_assign_pointer) and read by
+ * workers (rcu_dereference); what a table loses is freed after a grace period.
+ */
+#include "dataplane/fib.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/nexthop.h"
+#include "dataplane/rcu.h"
+#include "lib/err.h"
+#include "lib/lpm4.h"
+#include "lib/lpm6.h"
+
+#define FIB_TABLES 64 /* the overlay, the sources, and a line each */
+#define MIN_SLOTS  64
+
+/* A prefix and who has a route for it; group 0 (LPM_NONE): that origin has none. */
+struct route {
+	struct ip_prefix prefix; /* family 0: free, len 1 then: deleted, the search goes on */
+	uint32_t group[FIB_ORIGINS];
+};
+
+/* Open addressing, linear; a power of two of slots, at most two thirds of them in use. */
+struct routes {
+	struct route *slots;
+	size_t n_slots, n_used, n_live; /* used: live or deleted */
+};
+
+struct fib_table {
+	uint32_t id;
+	struct lpm4 *lpm4;
+	struct lpm6 *lpm6;
+	struct routes routes; /* slow thread only */
+};
+
+static struct fib_table *tables[FIB_TABLES]; /* RCU; the overlay is tables[0] */
+
+static void defer_release(void *arg, void (*release)(void *), void *ptr)
+{
+	defer_rcu(release, ptr);
+}
+
+static const struct lpm_mem rcu_mem = {.defer = defer_release};
+
+static size_t hash_prefix(const struct ip_prefix *p)
+{
+	uint64_t h = p->len, word;
+
+	for (size_t i = 0; i < 16; i += 8) {
+		memcpy(&word, p->addr.b + i, 8);
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 29;
+	}
+	return (size_t)(h * UINT64_C(0x9e3779b97f4a7c15) >> 16);
+}
+
+static bool is_live(const struct route *r)
+{
+	return r->prefix.addr.family != IP_NONE;
+}
+
+/* The route's slot, else NULL and *place where it would go (NULL when there are no slots). */
+static struct route *routes_find(const struct routes *rs, const struct ip_prefix *p, struct route **place)
+{
+	size_t at = rs->n_slots ? hash_prefix(p) & (rs->n_slots - 1) : 0;
+	struct route *deleted = NULL;
+
+	*place = NULL;
+	if (!rs->n_slots)
+		return NULL;
+	for (;; at = (at + 1) & (rs->n_slots - 1)) {
+		struct route *r = &rs->slots[at];
+
+		if (is_live(r)) {
+			if (ip_prefix_equal(&r->prefix, p))
+				return r;
+		} else if (r->prefix.len) {
+			deleted = deleted ? deleted : r;
+		} else {
+			*place = deleted ? deleted : r;
+			return NULL;
+		}
+	}
+}
+
+static int routes_resize(struct routes *rs, size_t n_slots)
+{
+	struct routes now = {.slots = calloc(n_slots, sizeof(struct route)), .n_slots = n_slots};
+
+	if (!now.slots)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < rs->n_slots; i++) {
+		struct route *place;
+
+		if (!is_live(&rs->slots[i]))
+			continue;
+		routes_find(&now, &rs->slots[i].prefix, &place);
+		*place = rs->slots[i];
+	}
+	now.n_used = now.n_live = rs->n_live;
+	free(rs->slots);
+	*rs = now;
+	return 0;
+}
+
+/* Room for one more route. */
+static int routes_reserve(struct routes *rs)
+{
+	size_t want = rs->n_slots ? rs->n_slots : MIN_SLOTS;
+
+	if (rs->n_slots && (rs->n_used + 1) * 3 <= rs->n_slots * 2)
+		return 0;
+	if ((rs->n_live + 1) * 3 > want)
+		want *= 2;
+	return routes_resize(rs, want);
+}
+
+/* The deleted mark keeps searches for others going. */
+static void routes_remove(struct routes *rs, struct route *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->prefix.len = 1;
+	rs->n_live--;
+}
+
+static uint32_t winner(const struct route *r)
+{
+	for (unsigned o = 0; o < FIB_ORIGINS; o++)
+		if (r->group[o] != LPM_NONE)
+			return r->group[o];
+	return LPM_NONE;
+}
+
+static int lpm_set(struct fib_table *t, const struct ip_prefix *p, uint32_t group)
+{
+	if (p->addr.family == IP_V4)
+		return lpm4_set(t->lpm4, ip_addr_be32(&p->addr), p->len, group);
+	return lpm6_set(t->lpm6, p->addr.b, p->len, group);
+}
+
+static int lpm_del(struct fib_table *t, const struct ip_prefix *p)
+{
+	if (p->addr.family == IP_V4)
+		return lpm4_del(t->lpm4, ip_addr_be32(&p->addr), p->len);
+	return lpm6_del(t->lpm6, p->addr.b, p->len);
+}
+
+static void table_free(void *table)
+{
+	struct fib_table *t = table;
+
+	if (t->lpm4)
+		lpm4_free(t->lpm4);
+	if (t->lpm6)
+		lpm6_free(t->lpm6);
+	free(t->routes.slots);
+	free(t);
+}
+
+static struct fib_table *table_new(uint32_t id)
+{
+	struct fib_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->id = id;
+	t->lpm4 = lpm4_new(&rcu_mem);
+	t->lpm6 = lpm6_new(&rcu_mem);
+	if (!t->lpm4 || !t->lpm6) {
+		table_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+/* The table's place, or a free one (id not found), or -1: all are taken. */
+static int find_place(uint32_t id)
+{
+	int empty = -1;
+
+	if (id == FIBMSG_OVERLAY)
+		return 0;
+	for (int i = 1; i < FIB_TABLES; i++) {
+		if (tables[i] && tables[i]->id == id)
+			return i;
+		if (!tables[i] && empty < 0)
+			empty = i;
+	}
+	return empty;
+}
+
+int fib_init(void)
+{
+	if (!tables[0])
+		tables[0] = table_new(FIBMSG_OVERLAY);
+	return tables[0] ? 0 : ERR_NOMEM;
+}
+
+void fib_fini(void)
+{
+	for (unsigned i = 0; i < FIB_TABLES; i++) {
+		if (tables[i])
+			table_free(tables[i]);
+		tables[i] = NULL;
+	}
+}
+
+static int check_route(const struct ip_prefix *p, uint32_t group)
+{
+	struct ip_prefix masked = ip_prefix_mask(p);
+
+	if (p->addr.family != IP_V4 && p->addr.family != IP_V6)
+		return ERR_INVALID;
+	if (p->len > ip_family_bits(p->addr.family) || group == LPM_NONE || group >= GROUP_MAX)
+		return ERR_RANGE;
+	return ip_prefix_equal(&masked, p) ? 0 : ERR_INVALID;
+}
+
+static int table_set(
+    struct fib_table *t, const struct ip_prefix *prefix, enum fib_origin origin, uint32_t group)
+{
+	struct route now = {.prefix = *prefix}, *r, *place;
+	int err = routes_reserve(&t->routes);
+
+	if (err)
+		return err;
+	r = routes_find(&t->routes, prefix, &place);
+	if (r)
+		now = *r;
+	now.group[origin] = group;
+	if (!r || winner(r) != winner(&now))
+		err = lpm_set(t, prefix, winner(&now));
+	if (err)
+		return err;
+	if (!r) {
+		t->routes.n_live++;
+		if (place->prefix.len == 0) /* not a deleted one's */
+			t->routes.n_used++;
+	}
+	*(r ? r : place) = now;
+	return 0;
+}
+
+int fib_set(uint32_t table, const struct ip_prefix *prefix, enum fib_origin origin, uint32_t group)
+{
+	int place = find_place(table), err = check_route(prefix, group);
+	struct fib_table *made = NULL;
+
+	if (err)
+		return err;
+	if (place < 0)
+		return ERR_FULL;
+	if (!tables[place]) {
+		made = table_new(table);
+		if (!made)
+			return ERR_NOMEM;
+	}
+	err = table_set(made ? made : tables[place], prefix, origin, group);
+	if (made && err)
+		table_free(made);
+	else if (made)
+		rcu_assign_pointer(tables[place], made);
+	return err;
+}
+
+/* A table without routes goes; the overlay stays. */
+static void drop_empty(int place)
+{
+	struct fib_table *t = tables[place];
+
+	if (place == 0 || t->routes.n_live)
+		return;
+	rcu_assign_pointer(tables[place], NULL);
+	defer_rcu(table_free, t);
+}
+
+int fib_del(uint32_t table, const struct ip_prefix *prefix, enum fib_origin origin)
+{
+	int place = find_place(table), err;
+	struct route *r, *unused, now;
+	struct fib_table *t;
+
+	if (place < 0 || !tables[place])
+		return ERR_NOENT;
+	t = tables[place];
+	r = routes_find(&t->routes, prefix, &unused);
+	if (!r || r->group[origin] == LPM_NONE)
+		return ERR_NOENT;
+	now = *r;
+	now.group[origin] = LPM_NONE;
+	if (winner(&now) == LPM_NONE)
+		err = lpm_del(t, prefix);
+	else
+		err = winner(&now) == winner(r) ? 0 : lpm_set(t, prefix, winner(&now));
+	if (err)
+		return err;
+	if (winner(&now) == LPM_NONE)
+		routes_remove(&t->routes, r);
+	else
+		*r = now;
+	drop_empty(place);
+	return 0;
+}
+
+int fib_walk(uint32_t table, const struct ip_prefix *prefix,
+    int (*fn)(void *arg, const struct ip_prefix *p, enum fib_origin origin, uint32_t group), void *arg)
+{
+	int place = find_place(table), stop = 0;
+	const struct fib_table *t = place < 0 ? NULL : tables[place];
+
+	for (size_t i = 0; t && i < t->routes.n_slots; i++) {
+		const struct route *r = &t->routes.slots[i];
+
+		if (!is_live(r) || (prefix && !ip_prefix_contains(prefix, &r->prefix)))
+			continue;
+		for (unsigned o = 0; o < FIB_ORIGINS && !stop; o++)
+			if (r->group[o] != LPM_NONE)
+				stop = fn(arg, &r->prefix, (enum fib_origin)o, r->group[o]);
+		if (stop)
+			return stop;
+	}
+	return 0;
+}
+
+const struct fib_table *fib_table(uint32_t table)
+{
+	if (table == FIBMSG_OVERLAY)
+		return rcu_dereference(tables[0]);
+	for (unsigned i = 1; i < FIB_TABLES; i++) {
+		const struct fib_table *t = rcu_dereference(tables[i]);
+
+		if (t && t->id == table)
+			return t;
+	}
+	return NULL;
+}
+
+void fib_lookup4(const struct fib_table *t, const uint32_t *dst_be, uint32_t *groups, unsigned n)
+{
+	lpm4_lookup_bulk(t->lpm4, dst_be, groups, n);
+}
+
+void fib_lookup6(const struct fib_table *t, const uint8_t (*dst)[16], uint32_t *groups, unsigned n)
+{
+	lpm6_lookup_bulk(t->lpm6, dst, groups, n);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * byway-dataplane: options, the order in which parts start and stop, signals. The main thread
+ * becomes the slow thread.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dataplane/eal.h"
+#include "dataplane/fib.h"
+#include "dataplane/nexthop.h"
+#include "dataplane/rcu.h"
+#include "dataplane/slow.h"
+#include "dataplane/worker.h"
+#include "lib/log.h"
+
+#define MBUF_STRIDE   (RTE_MBUF_DEFAULT_BUF_SIZE + 512) /* a packet buffer with its headers, roughly */
+#define MEM_OTHER_MIB 24				/* of -m that are not for packet buffers */
+#define MEM_MIN_MIB   48
+#define MEM_MAX_MIB   16384
+
+struct options {
+	struct eal_config eal;
+	struct slow_config slow;
+	enum log_level level;
+};
+
+static const char usage_text[] =
+    "Usage: byway-dataplane [OPTION]...\n"
+    "Moves packets between ports, tunnels and the host. Starts empty; byway-control tells it everything.\n"
+    "\n"
+    "      --run-dir DIR      sockets: fib.sock (default /run/byway)\n"
+    "      --state-dir DIR    state that survives a restart (default /var/lib/byway)\n"
+    "      --workers N        threads that move packets, 1 to 8 (default 1)\n"
+    "      --cpus LIST        one CPU for each worker, as in 2,3 (default: any the process may use)\n"
+    "  -m, --memory MIB       packet buffers and tables (default 96); huge pages are used when enough are "
+    "free\n"
+    "      --pci              allow ports by PCI address (default: only network devices of the kernel and "
+    "vdevs)\n"
+    "      --control-uid UID  who besides root and this program's user may speak on fib.sock\n"
+    "      --control-gid GID  the same by group\n"
+    "      --log-level LEVEL  error, warning, info or debug (default info)\n"
+    "  -V, --version          print the version and exit\n"
+    "  -h, --help             print this and exit\n";
+
+enum { OPT_RUN_DIR = 256, OPT_STATE_DIR, OPT_WORKERS, OPT_CPUS, OPT_PCI, OPT_UID, OPT_GID, OPT_LEVEL };
+
+static const struct option long_options[] = {
+    {"run-dir", required_argument, NULL, OPT_RUN_DIR},
+    {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+    {"workers", required_argument, NULL, OPT_WORKERS},
+    {"cpus", required_argument, NULL, OPT_CPUS},
+    {"memory", required_argument, NULL, 'm'},
+    {"pci", no_argument, NULL, OPT_PCI},
+    {"control-uid", required_argument, NULL, OPT_UID},
+    {"control-gid", required_argument, NULL, OPT_GID},
+    {"log-level", required_argument, NULL, OPT_LEVEL},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static int parse_number(const char *option, const char *text, unsigned min, unsigned max, unsigned *out)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || v < min || v > max) {
+		fprintf(stderr, "byway-dataplane: %s %s: expected a number from %u to %u\n", option, text,
+		    min, max);
+		return ERR_RANGE;
+	}
+	*out = (unsigned)v;
+	return 0;
+}
+
+static int parse_level(const char *text, enum log_level *out)
+{
+	static const char *const names[] = {[LOG_LEVEL_ERR] = "error",
+	    [LOG_LEVEL_WARN] = "warning",
+	    [LOG_LEVEL_INFO] = "info",
+	    [LOG_LEVEL_DEBUG] = "debug"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*out = (enum log_level)i;
+			return 0;
+		}
+	fprintf(stderr, "byway-dataplane: --log-level %s: expected error, warning, info or debug\n", text);
+	return ERR_INVALID;
+}
+
+static int parse_option(struct options *o, int opt)
+{
+	switch (opt) {
+	case OPT_RUN_DIR:
+		o->slow.run_dir = optarg;
+		return 0;
+	case OPT_STATE_DIR:
+		o->slow.state_dir = optarg;
+		return 0;
+	case OPT_WORKERS:
+		return parse_number("--workers", optarg, 1, WORKER_MAX, &o->eal.workers);
+	case OPT_CPUS:
+		o->eal.cpus = optarg;
+		return 0;
+	case 'm':
+		return parse_number("-m", optarg, MEM_MIN_MIB, MEM_MAX_MIB, &o->eal.mem_mib);
+	case OPT_PCI:
+		o->eal.pci = true;
+		return 0;
+	case OPT_UID:
+		return parse_number("--control-uid", optarg, 0, UINT32_MAX - 1, &o->slow.control_uid);
+	case OPT_GID:
+		return parse_number("--control-gid", optarg, 0, UINT32_MAX - 1, &o->slow.control_gid);
+	case OPT_LEVEL:
+		return parse_level(optarg, &o->level);
+	case 'V':
+		puts("byway-dataplane " BYWAY_VERSION);
+		exit(EXIT_SUCCESS);
+	case 'h':
+		fputs(usage_text, stdout);
+		exit(EXIT_SUCCESS);
+	default:
+		fputs("Try 'byway-dataplane --help'.\n", stderr);
+		return ERR_INVALID;
+	}
+}
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	int opt, err;
+
+	while ((opt = getopt_long(argc, argv, "m:Vh", long_options, NULL)) != -1) {
+		err = parse_option(o, opt);
+		if (err)
+			return err;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "byway-dataplane: %s: expected no argument\n", argv[optind]);
+		return ERR_INVALID;
+	}
+	return 0;
+}
+
+static void handle_stop(int sig)
+{
+	slow_quit();
+}
+
+static void set_signals(void)
+{
+	struct sigaction stop = {.sa_handler = handle_stop}, ignore = {.sa_handler = SIG_IGN};
+
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGHUP, &ignore, NULL);
+}
+
+static unsigned mbufs_for(unsigned mem_mib)
+{
+	return (unsigned)((uint64_t)(mem_mib - MEM_OTHER_MIB) * 1024 * 1024 / MBUF_STRIDE);
+}
+
+/* Everything between the EAL's start and its end. */
+static int run(const struct options *o, struct err_msg *msg)
+{
+	int err;
+
+	rcu_register_thread();
+	if (rcu_defer_register_thread() != 0)
+		return err_set(msg, ERR_NOMEM, "no memory for deferred frees");
+	group_init();
+	err = fib_init();
+	if (err)
+		return err_set(msg, err, "no memory for the forwarding table");
+	err = workers_create(o->eal.workers, mbufs_for(o->eal.mem_mib), msg);
+	if (err)
+		goto out;
+	err = workers_launch();
+	if (err) {
+		err_set(msg, err, "a worker does not start");
+		goto out;
+	}
+	err = slow_start(&o->slow, msg);
+	if (err)
+		goto out;
+	set_signals();
+	log_info("running: %u worker(s), %u MiB%s", o->eal.workers, o->eal.mem_mib,
+	    eal_hugepages() ? " in huge pages" : "");
+	err = slow_run();
+	slow_stop();
+out:
+	workers_stop();
+	rcu_defer_barrier();
+	workers_destroy();
+	fib_fini();
+	rcu_defer_unregister_thread();
+	rcu_unregister_thread();
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {
+	    .eal = {.workers = 1, .mem_mib = EAL_DEFAULT_MEM_MIB},
+	    .slow = {.run_dir = "/run/byway", .state_dir = "/var/lib/byway", .host = true, .threaded = true},
+	    .level = LOG_LEVEL_INFO,
+	};
+	struct err_msg msg = {""};
+	char prefix[32];
+	int err;
+
+	if (parse_options(argc, argv, &o) != 0)
+		return 2;
+	log_init("byway-dataplane", o.level);
+	snprintf(prefix, sizeof(prefix), "byway-%d", (int)getpid());
+	o.eal.prefix = prefix;
+	err = eal_start(&o.eal, &msg);
+	if (!err) {
+		err = run(&o, &msg);
+		eal_stop();
+	}
+	if (err)
+		log_err("%s", msg.text[0] ? msg.text : err_text(err));
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Batches of the object store: the steps that SET and DEL messages are, and the two runs over a
+ * datagram. Slow thread only.
+ */
+#include "dataplane/store_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the steps --- */
+
+struct batch {
+	enum store_origin origin;
+	bool drive; /* second run: with the backend, without its checks */
+	const uint8_t *bytes;
+	size_t len; /* of the message at hand */
+};
+
+/* Control named it; what control made once stays control's, what `wg set` changes does not become its own. */
+static void object_name(struct store *s, struct store_object *o, enum store_origin origin)
+{
+	if (origin == STORE_CONTROL) {
+		o->origin = STORE_CONTROL;
+		o->epoch = s->epoch;
+	}
+}
+
+static int object_create(struct store *s, const struct batch *b, const struct store_key *key,
+    const struct fibmsg *m, struct err_msg *msg)
+{
+	struct store_object *o = calloc(1, sizeof(*o));
+	struct store_change *c;
+	int rc;
+
+	if (o)
+		o->bytes = malloc(b->len);
+	c = o && o->bytes ? store_journal_add(s, STEP_CREATE) : NULL;
+	if (!c) {
+		store_object_free(o);
+		return err_set(msg, ERR_NOMEM, "out of memory");
+	}
+	memcpy(o->bytes, b->bytes, b->len);
+	o->len = (uint16_t)b->len;
+	o->key = *key;
+	o->origin = (uint8_t)b->origin;
+	object_name(s, o, b->origin);
+	store_change_keep(c, o);
+	store_object_link(s, o);
+	store_count_refs(s, m, 1);
+	rc = b->drive ? store_drive_object(s, o, NULL, m, msg) : 0;
+	if (rc)
+		store_undo_last(s);
+	else if (b->drive && (key->class == STORE_NEXTHOP || key->class == STORE_GROUP) &&
+		 m->u.id.id >= s->id_next)
+		s->id_next = m->u.id.id + (m->u.id.id != UINT32_MAX);
+	return rc;
+}
+
+static int object_replace(struct store *s, const struct batch *b, struct store_object *o,
+    const struct fibmsg *old, const struct fibmsg *m, struct err_msg *msg)
+{
+	uint8_t *bytes = malloc(b->len);
+	struct store_change *c = bytes ? store_journal_add(s, STEP_REPLACE) : NULL;
+	bool lost = o->failed;
+	int rc;
+
+	if (!c) {
+		free(bytes);
+		return err_set(msg, ERR_NOMEM, "out of memory");
+	}
+	memcpy(bytes, b->bytes, b->len);
+	store_change_keep(c, o);
+	c->old_bytes = o->bytes;
+	c->old_len = o->len;
+	o->bytes = bytes;
+	o->len = (uint16_t)b->len;
+	object_name(s, o, b->origin);
+	store_count_refs(s, old, -1);
+	store_count_refs(s, m, 1);
+	rc = b->drive ? store_drive_object(s, o, lost ? NULL : old, m, msg) : 0;
+	if (rc)
+		store_undo_last(s);
+	else
+		o->failed = false;
+	return rc;
+}
+
+static int set_object(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
+{
+	struct store_change *c;
+	struct store_object *o;
+	struct store_key key;
+	struct fibmsg old;
+	int rc = store_key_of(m, &key);
+
+	if (rc)
+		return rc;
+	o = store_find(s, &key);
+	if (o && !o->failed && o->len == b->len && memcmp(o->bytes, b->bytes, b->len) == 0) {
+		c = store_journal_add(s, STEP_NAME);
+		if (!c)
+			return err_set(msg, ERR_NOMEM, "out of memory");
+		store_change_keep(c, o);
+		object_name(s, o, b->origin);
+		return 0;
+	}
+	if (o)
+		store_decode(o, &old);
+	rc = store_check_message(s, m, o ? &old : NULL, msg);
+	if (!rc && !b->drive && s->backend.check)
+		rc = s->backend.check(s->backend.arg, m, o ? &old : NULL, msg);
+	if (rc)
+		return rc;
+	return o ? object_replace(s, b, o, &old, m, msg) : object_create(s, b, &key, m, msg);
+}
+
+static int del_object(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
+{
+	struct store_change *c;
+	struct store_object *o;
+	struct store_key key;
+	struct fibmsg old;
+	int rc = store_key_of(m, &key);
+
+	if (rc)
+		return rc;
+	o = store_find(s, &key);
+	if (!o)
+		return 0;
+	store_decode(o, &old);
+	if (key.class == STORE_ALLOWED_IP && memcmp(old.u.allowed_ip.key, m->u.allowed_ip.key, 32) != 0)
+		return 0; /* it moved to another peer before its old one let go */
+	if (o->refs)
+		return err_set(msg, ERR_BUSY, "is named by %u others", o->refs);
+	if (key.class == STORE_PORT && store_table_routes(s, old.u.port.table))
+		return err_set(msg, ERR_BUSY, "its table still holds %u routes",
+		    store_table_routes(s, old.u.port.table));
+	c = store_journal_add(s, STEP_REMOVE);
+	if (!c)
+		return err_set(msg, ERR_NOMEM, "out of memory");
+	store_change_keep(c, o);
+	store_count_refs(s, &old, -1);
+	store_object_unlink(s, o);
+	rc = b->drive && !o->failed ? store_drive_object(s, o, &old, NULL, msg) : 0;
+	if (rc)
+		store_undo_last(s);
+	return rc;
+}
+
+static int set_route(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
+{
+	const struct fibmsg_route *route = &m->u.route;
+	struct store_routes *routes = store_routes_for(s, route->prefix.addr.family);
+	struct store_route_slot *slot;
+	struct store_change *c;
+	uint32_t n, before = 0;
+	int rc = store_check_message(s, m, NULL, msg);
+
+	if (rc)
+		return rc;
+	if (!store_find_group(s, route->group))
+		return err_set(msg, ERR_NOENT, "group %u does not exist", route->group);
+	n = store_routes_find(routes, route->table, &route->prefix);
+	c = store_journal_add(s, n == STORE_ROUTE_NONE ? STEP_CREATE : STEP_REPLACE);
+	rc = !c			     ? ERR_NOMEM
+	     : n == STORE_ROUTE_NONE ? store_routes_add(routes, route->table, &route->prefix, &n)
+				     : 0;
+	if (rc) {
+		s->n_changes -= c != NULL;
+		return err_set(msg, rc, "no room for another route");
+	}
+	slot = store_routes_slot(routes, n);
+	c->routes = routes;
+	c->route = n;
+	c->origin = slot->origin;
+	c->epoch = slot->epoch;
+	if (c->step == STEP_CREATE) {
+		slot->origin = b->origin != STORE_CONTROL;
+		store_count_table(s, route->table, 1);
+	} else {
+		before = c->old_group = slot->group;
+		store_count_group(s, before, -1);
+		c->step = before == route->group ? STEP_NAME : STEP_REPLACE;
+	}
+	slot->group = route->group;
+	store_count_group(s, route->group, 1);
+	if (b->origin == STORE_CONTROL) {
+		slot->origin = STORE_CONTROL;
+		slot->epoch = s->epoch;
+	}
+	rc = b->drive && before != route->group
+		 ? store_drive_route(s, route->table, &route->prefix, route->group, msg)
+		 : 0;
+	if (rc)
+		store_undo_last(s);
+	return rc;
+}
+
+static int del_route(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
+{
+	const struct fibmsg_table_key *key = &m->u.table_key;
+	struct store_routes *routes = store_routes_for(s, key->prefix.addr.family);
+	uint32_t n = store_routes_find(routes, key->table, &key->prefix);
+	struct store_route_slot *slot;
+	struct store_change *c;
+	int rc;
+
+	if (n == STORE_ROUTE_NONE)
+		return 0;
+	c = store_journal_add(s, STEP_REMOVE);
+	if (!c)
+		return err_set(msg, ERR_NOMEM, "out of memory");
+	slot = store_routes_slot(routes, n);
+	c->routes = routes;
+	c->route = n;
+	c->origin = slot->origin;
+	c->epoch = slot->epoch;
+	store_count_group(s, slot->group, -1);
+	store_count_table(s, slot->table, -1);
+	store_routes_unlink(routes, n);
+	rc = b->drive ? store_drive_route(s, key->table, &key->prefix, 0, msg) : 0;
+	if (rc)
+		store_undo_last(s);
+	return rc;
+}
+
+/* --- batches --- */
+
+static int take_message(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
+{
+	const struct store_type *type = store_type_of(m->type);
+	const char *name = fibmsg_type_name(m->type);
+	struct err_msg why = {""};
+	char text[400];
+	int rc;
+
+	if (!type)
+		return err_set(
+		    msg, ERR_PROTO, "%s has no place in a batch of objects", name ? name : "message");
+	if (type->class == STORE_ROUTE)
+		rc = type->remove ? del_route(s, b, m, &why) : set_route(s, b, m, &why);
+	else
+		rc = type->remove ? del_object(s, b, m, &why) : set_object(s, b, m, &why);
+	if (rc)
+		err_set(msg, rc, "%.100s: %.150s", fibmsg_format(m, text, sizeof(text)),
+		    why.text[0] ? why.text : err_text(rc));
+	return rc;
+}
+
+/* One run over the datagram's messages; the journal holds the steps taken. */
+static int run_batch(struct store *s, struct batch *b, struct buf_reader r, uint16_t count, uint16_t *index,
+    struct err_msg *msg)
+{
+	for (*index = 0; *index < count; (*index)++) {
+		const uint8_t *start = r.p;
+		struct fibmsg m;
+		int rc = fibmsg_read(&r, &m, msg);
+
+		if (rc)
+			return rc;
+		b->bytes = start;
+		b->len = (size_t)(r.p - start);
+		rc = take_message(s, b, &m, msg);
+		if (rc)
+			return rc;
+	}
+	if (buf_reader_left(&r))
+		return err_set(msg, ERR_PROTO, "%zu bytes after the last message", buf_reader_left(&r));
+	return 0;
+}
+
+int store_apply_batch(
+    struct store *s, const uint8_t *datagram, size_t len, enum store_origin origin, struct fibmsg_ack *ack)
+{
+	struct batch b = {.origin = origin};
+	struct err_msg msg = {""};
+	struct fibmsg_header h;
+	struct buf_reader r;
+	int rc;
+
+	memset(ack, 0, sizeof(*ack));
+	buf_reader_init(&r, datagram, len);
+	rc = fibmsg_read_header(&r, &h, &msg);
+	if (rc)
+		goto out;
+	ack->seq = h.seq;
+	rc = run_batch(s, &b, r, h.count, &ack->index, &msg);
+	store_undo_all(s, false);
+	if (rc || (h.flags & FIBMSG_F_CHECK))
+		goto out;
+	b.drive = true;
+	rc = run_batch(s, &b, r, h.count, &ack->index, &msg);
+	if (rc) {
+		store_undo_all(s, true);
+		goto out;
+	}
+	store_journal_commit(s);
+	if (s->backend.committed)
+		s->backend.committed(s->backend.arg, origin, datagram, len);
+out:
+	if (rc == 0)
+		ack->index = 0;
+	ack->code = (uint32_t)-rc;
+	snprintf(ack->text, sizeof(ack->text), "%s", msg.text);
+	return rc;
+}

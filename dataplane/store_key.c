@@ -5,6 +5,7 @@
  */
 #include "dataplane/store_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ static void key_start(struct store_key *key, enum store_class class)
 
 static void key_add(struct store_key *key, const void *bytes, size_t len)
 {
+	assert(key->len + len <= sizeof(key->bytes));
 	memcpy(key->bytes + key->len, bytes, len);
 	key->len = (uint8_t)(key->len + len);
 }

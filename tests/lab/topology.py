@@ -91,7 +91,7 @@ LINES = {
                          "2001:db8:ff:3::10", "2001:db8:ff:3::1", "2001:db8:ff:300::/56", "wan"),
 }
 
-# The NAT's second public address, for pi's second inside address: see roam_pi.
+# The public address that the NAT changes to: see roam_pi.
 NAT_ROAMED = "203.0.113.43"
 PI_INSIDE = {"router4": "192.168.50.1", "pi4": "192.168.50.2",
              "router6": "2001:db8:ff:300::1", "pi6": "2001:db8:ff:300::2"}
@@ -250,39 +250,36 @@ ip -6 route add default via {line.gateway6}
 """)
 
 
-def nat_rules():
-    return f"""
-table inet nat {{
- counter unsolicited {{ }}
- chain forward {{
+NAT_RULES = """
+table inet nat {
+ counter unsolicited { }
+ chain forward {
   type filter hook forward priority 0; policy drop;
   ct state established,related accept
   iifname "lan" accept
   counter name unsolicited drop
- }}
- chain input {{
+ }
+ chain input {
   type filter hook input priority 0; policy accept;
-  iifname "wan" meta l4proto {{ tcp, udp }} ct state new counter name unsolicited drop
- }}
- chain out {{
+  iifname "wan" meta l4proto { tcp, udp } ct state new counter name unsolicited drop
+ }
+ chain out {
   type nat hook postrouting priority 100;
-  oifname "wan" ip saddr 192.168.50.2 snat ip to {LINES["nat", "wan"].address4}
-  oifname "wan" ip saddr 192.168.50.3 snat ip to {NAT_ROAMED}
- }}
-}}
+  oifname "wan" ip saddr 192.168.50.0/24 masquerade
+ }
+}
 """
 
 
 def set_up_nat(net):
-    nat, line = net.nodes["nat"], LINES["nat", "wan"]
+    nat = net.nodes["nat"]
     nat.script(f"""
-ip addr add {NAT_ROAMED}/{line.length4} dev wan
+sysctl -qw net.ipv4.conf.all.promote_secondaries=1
 ip addr add {PI_INSIDE['router4']}/24 dev lan
 ip addr add {PI_INSIDE['router6']}/64 dev lan
 """)
-    nat.run("nft", "-f", "-", stdin=nat_rules())
+    nat.run("nft", "-f", "-", stdin=NAT_RULES)
     net.nodes["pi"].script(f"""
-sysctl -qw net.ipv4.conf.all.promote_secondaries=1
 ip addr add {PI_INSIDE['pi4']}/24 dev eth0
 ip addr add {PI_INSIDE['pi6']}/64 dev eth0
 ip route add default via {PI_INSIDE['router4']}
@@ -337,14 +334,11 @@ def cable(net, isp, site, up):
 
 
 def roam_pi(net, away=True):
-    """pi gets another address inside the NAT and the NAT sends it from another public address, as if
-    it had changed networks; what it had open at the NAT does not follow."""
-    old, new = ("2", "3") if away else ("3", "2")
-    net.nodes["pi"].script(f"""
-ip addr add 192.168.50.{new}/24 dev eth0
-ip addr add 2001:db8:ff:300::{new}/64 dev eth0
-ip addr del 192.168.50.{old}/24 dev eth0
-ip addr del 2001:db8:ff:300::{old}/64 dev eth0
-ip route replace default via {PI_INSIDE['router4']}
-ip -6 route replace default via {PI_INSIDE['router6']}
+    """The NAT gets another public address: what was open goes, pi comes from elsewhere and does not know."""
+    line = LINES["nat", "wan"]
+    old, new = (line.address4, NAT_ROAMED) if away else (NAT_ROAMED, line.address4)
+    net.nodes["nat"].script(f"""
+ip addr add {new}/{line.length4} dev wan
+ip addr del {old}/{line.length4} dev wan
+ip route replace default via {line.gateway4}
 """)

@@ -20,12 +20,15 @@ struct port {
 	uint16_t dpdk_id;
 	uint16_t iface;
 	uint8_t mac[6];
-	uint16_t queues;	       /* to receive on, each polled by one worker */
-	uint16_t tx_queues;	       /* to send on: worker i has queue i, those beyond hand over to worker i mod tx_queues */
-	int poll_fd[PORT_QUEUES];      /* per queue: AF_XDP socket to sleep on; -1: none, the worker naps */
-	uint16_t max_mtu;	       /* bytes of an IP packet that fits the buffers and the device */
+	uint16_t queues;	  /* to receive on, each polled by one worker */
+	uint16_t tx_queues;	  /* to send on: worker i has queue i, those beyond hand over to worker i mod
+				     tx_queues */
+	int poll_fd[PORT_QUEUES]; /* per queue: AF_XDP socket to sleep on; -1: none, the worker naps */
+	uint16_t max_mtu;	  /* bytes of an IP packet that fits the buffers and the device */
 	char device[FIBMSG_LABEL * 2];
-	bool netdev; /* device is a kernel interface: link by ethtool */
+	bool netdev;	      /* device is a kernel interface: link by ethtool */
+	bool probed, started; /* how far it was opened: slow thread */
+	int lock, program;    /* port_xdp.h; -1: none. Slow thread */
 };
 
 /*

@@ -205,7 +205,7 @@ def lab_impossible():
     """Why this machine cannot run the lab, or None."""
     if os.geteuid() != 0:
         return "needs root for network namespaces"
-    status, output = run(["unshare", "--net", "--mount", "--uts", "true"], 10)
+    status, output = run(["unshare", "--net", "--mount", "--propagation", "unchanged", "--uts", "true"], 10)
     if status:
         return f"network namespaces cannot be made here: {output.strip()}"
     if not os.path.exists("/dev/net/tun"):

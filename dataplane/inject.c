@@ -7,15 +7,24 @@
 #include "dataplane/tunnel.h"
 #include "dataplane/worker.h"
 
-/* What classify would have filled in; malformed packets end. Returns how many are left in pkts. */
-static unsigned parse_own(struct worker *w, struct rte_mbuf **pkts, unsigned n)
+/*
+ * What classify would have filled in; malformed packets end, but not an empty one where that is a tunnel's
+ * keepalive. Returns how many are left in pkts.
+ */
+static unsigned parse_own(struct worker *w, struct rte_mbuf **pkts, unsigned n, bool keepalives)
 {
 	unsigned good = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt_meta *m = pkt_meta(pkts[i]);
 		struct ip_parsed p;
-		int reason = ip_parse(rte_pktmbuf_mtod(pkts[i], const uint8_t *), pkts[i]->data_len, &p);
+		int reason;
+
+		if (keepalives && pkts[i]->pkt_len == 0) {
+			pkts[good++] = pkts[i];
+			continue;
+		}
+		reason = ip_parse(rte_pktmbuf_mtod(pkts[i], const uint8_t *), pkts[i]->data_len, &p);
 
 		if (reason != IP_PARSE_OK) {
 			worker_drop(w, &pkts[i], 1, (enum drop_reason)reason);
@@ -33,7 +42,7 @@ static void forward_own(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		pkt_meta(pkts[i])->flags |= PKT_FROM_HOST;
-	n = parse_own(w, pkts, n);
+	n = parse_own(w, pkts, n, false);
 	if (n)
 		forward_packets(w, pkts, n);
 }
@@ -69,9 +78,12 @@ static void inject_run(struct worker *w, enum pkt_op op, struct rte_mbuf **pkts,
 		forward_own(w, pkts, n);
 		break;
 	case PKT_TUNNEL_OUT:
-		n = parse_own(w, pkts, n);
+		n = parse_own(w, pkts, n, true);
 		if (n)
 			tunnel_encap(w, pkts, n);
+		break;
+	case PKT_TUNNEL_IN:
+		tunnel_input(w, pkts, n);
 		break;
 	case PKT_RESOLVED:
 		forward_held(w, pkts, n);

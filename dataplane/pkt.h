@@ -23,6 +23,8 @@ enum pkt_op {
 	PKT_HANDSHAKE,	   /* WireGuard message 1-3; data begins at the outer IP header */
 	PKT_NEED_SESSION,  /* inner packet for `peer` without a keypair: queue, start a handshake */
 	PKT_TUNNEL_EVENT,  /* no packet data of interest: peer `peer`, what in `arg` (tunnel.h) */
+	/* worker -> worker that owns the session */
+	PKT_TUNNEL_IN,	   /* WireGuard transport data; data begins at the outer IP header */
 	/* worker -> monitor thread */
 	PKT_PROBE_REPLY,   /* data begins at the IP header (inner one for tunnels) */
 	/* slow or monitor thread -> worker */

@@ -3,9 +3,10 @@
  * Weak stand-ins for parts of the dataplane that are still to land. A part's own source
  * overrides its lines here; who lands it removes them.
  */
+#include "dataplane/host.h"
 #include "dataplane/monitor.h"
 #include "dataplane/slow.h"
-#include "dataplane/tunnel.h"
+#include "lib/nsec.h"
 
 #define WEAK __attribute__((weak))
 
@@ -34,16 +35,31 @@ WEAK uint16_t monitor_ident(void)
 {
 	return 0;
 }
+WEAK uint16_t monitor_active_line(void)
+{
+	return 0;
+}
+WEAK int monitor_peer_verdict(uint16_t peer_index, struct fibmsg_row_peer *row)
+{
+	return ERR_NOENT;
+}
 
-WEAK void tunnel_encap(struct worker *w, struct rte_mbuf **pkts, unsigned n)
+WEAK uint64_t slow_now_ns(void)
 {
-	worker_drop(w, pkts, n, DROP_TUNNEL_NO_PEER);
+	return nsec_monotonic();
 }
-WEAK void tunnel_input(struct worker *w, struct rte_mbuf **pkts, unsigned n)
+WEAK void slow_drop(struct rte_mbuf *pkt, enum drop_reason reason)
 {
-	worker_drop(w, pkts, n, DROP_TUNNEL_NO_SESSION);
+	rte_pktmbuf_free(pkt);
 }
-WEAK uint16_t tunnel_by_port(uint16_t udp_port)
+WEAK int slow_watch(int fd, uint32_t events, void (*fn)(void *arg, uint32_t events), void *arg)
+{
+	return ERR_IO;
+}
+WEAK void slow_unwatch(int fd)
+{
+}
+WEAK int hostif_set_mtu(struct iface *ifc, uint16_t mtu)
 {
 	return 0;
 }

@@ -19,17 +19,24 @@ struct tunnel;
 struct tunnel_peer;
 
 /* Stages of the packet path. */
-/* Packets whose meta.nh is NEXTHOP_TUNNEL (or PKT_TUNNEL_OUT: meta.out, meta.peer): sealed and sent by the underlay. */
+/* Packets whose meta.nh is NEXTHOP_TUNNEL (or PKT_TUNNEL_OUT: meta.out, meta.peer): sealed and sent by the
+ * underlay. */
 void tunnel_encap(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 /* UDP packets for a port of ours that is a tunnel's (classify found it): data at the outer IP header. */
 void tunnel_input(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 /* The tunnel interface that listens on this UDP port (host order), 0: none. RCU read side. */
 uint16_t tunnel_by_port(uint16_t udp_port);
 
+/* Slow thread, once: keys of the process, and what survived in state_dir (NULL: nothing is kept). ERR_*. */
+int tunnel_start(const char *state_dir, struct err_msg *msg);
+/* Writes what survives, wipes keys, removes tunnels. */
+void tunnel_stop(void);
+
 /* Slow thread: apply control's objects (store.c validated references; these validate the rest). */
 int tunnel_check(const struct fibmsg_tunnel *t, struct err_msg *msg); /* key file readable, 0600; port free */
 /* tunnel_set adds the interface (iface_add), or changes a tunnel in place: its peers and sessions survive.
- * The caller makes the host interface after it and removes that before tunnel_del, which removes the interface. */
+ * The caller makes the host interface after it and removes that before tunnel_del, which removes the
+ * interface. */
 int tunnel_set(const struct fibmsg_tunnel *t, struct err_msg *msg);
 int tunnel_del(const char *name);
 int tunnel_peer_check(const struct fibmsg_peer *p, struct err_msg *msg);
@@ -42,7 +49,8 @@ struct tunnel_peer *tunnel_peer_find(const char *tunnel, const uint8_t key[32]);
 /* Slow thread: ring messages and time. tunnel_tick returns the next deadline (ns, monotonic). */
 void tunnel_handle(struct rte_mbuf *pkt); /* PKT_HANDSHAKE, PKT_NEED_SESSION, PKT_TUNNEL_EVENT; consumes it */
 uint64_t tunnel_tick(uint64_t now_ns);
-/* Slow thread: a line changed its verdict or the active line moved: move tunnels that follow, tell the peers. */
+/* Slow thread: a line changed its verdict or the active line moved: move tunnels that follow, tell the peers.
+ */
 void tunnel_lines_changed(void);
 
 /* Queries, slow thread: one row each call; index from 0, ERR_NOENT past the end. */

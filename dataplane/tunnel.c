@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tunnels as control sets them: their keys, ports and MTU. Slow thread only; what workers read is published
+ * under RCU and freed a grace period after it is gone.
+ */
+#include "dataplane/tunnel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/host.h"
+#include "dataplane/slow.h"
+#include "dataplane/tunnel_peer.h"
+#include "lib/aead_burst.h"
+#include "lib/log.h"
+
+#define PORT_FIRST 49152u /* RFC 6335 §6: dynamic ports, for tunnels that do not care */
+
+static void defer_release(void *arg, void (*release)(void *), void *ptr)
+{
+	defer_rcu(release, ptr);
+}
+
+static const struct lpm_mem rcu_mem = {.defer = defer_release};
+
+int tunnel_start(const char *state_dir, struct err_msg *msg)
+{
+	int err = crypto_init();
+
+	if (err)
+		return err_set(msg, err, "the system has no source of randomness");
+	err = aead_burst_init(NULL);
+	if (err)
+		return err_set(msg, err, "this machine can run no back end of the cipher");
+	return tunnel_state_open(state_dir, msg);
+}
+
+struct tunnel *tunnel_find(const char *name)
+{
+	struct iface *ifc = iface_by_name(name);
+
+	return ifc && ifc->kind == IFACE_TUNNEL ? ifc->tunnel : NULL;
+}
+
+static uint16_t find_free_port(void)
+{
+	uint16_t at;
+
+	crypto_fill_random(&at, sizeof(at));
+	for (unsigned i = 0; i <= UINT16_MAX - PORT_FIRST; i++) {
+		uint16_t port = (uint16_t)(PORT_FIRST + (at + i) % (UINT16_MAX - PORT_FIRST + 1));
+
+		if (tunnel_by_port(port) == 0)
+			return port;
+	}
+	return 0;
+}
+
+int tunnel_check(const struct fibmsg_tunnel *t, struct err_msg *msg)
+{
+	const struct tunnel *old = tunnel_find(t->name);
+	uint8_t key[CRYPTO_KEY_LEN];
+	const struct iface *user;
+	int err;
+
+	err = tunnel_key_file_read(t->key_path, "private key", key, msg);
+	crypto_wipe(key, sizeof(key));
+	if (err)
+		return err;
+	if (t->mtu && t->mtu < TUNNEL_MTU_MIN)
+		return err_set(msg, ERR_RANGE, "tunnel %s: mtu %u, expected %u or more", t->name, t->mtu,
+		    TUNNEL_MTU_MIN);
+	user = t->listen_port ? iface_by_index(tunnel_by_port(t->listen_port)) : NULL;
+	if (user && (!old || user != old->iface))
+		return err_set(msg, ERR_BUSY, "tunnel %s: UDP port %u is tunnel %s's", t->name,
+		    t->listen_port, user->name);
+	return 0;
+}
+
+static void update_mtu(struct tunnel *t)
+{
+	uint16_t mtu = tunnel_path_mtu(t);
+
+	if (atomic_exchange_explicit(&t->iface->mtu, mtu, memory_order_relaxed) == mtu)
+		return;
+	if (t->iface->hostif)
+		hostif_set_mtu(t->iface, mtu);
+}
+
+void tunnel_mtu_changed(void)
+{
+	for (uint16_t i = 1; i < IFACE_MAX; i++) {
+		struct iface *ifc = iface_by_index(i);
+
+		if (ifc && ifc->kind == IFACE_TUNNEL && ifc->tunnel)
+			update_mtu(ifc->tunnel);
+	}
+}
+
+/* Another private key: no session and no shared secret holds any more. */
+static void change_identity(struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN])
+{
+	struct wg_noise_identity fresh;
+
+	wg_noise_set_identity(&fresh, key);
+	if (crypto_equal(&fresh, &t->identity, sizeof(fresh)))
+		goto out;
+	t->identity = fresh;
+	wg_cookie_init_checker(&t->cookies, fresh.public_key);
+	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
+		struct tunnel_peer *p = tunnel_peer_by_index(i);
+
+		if (!p || p->tunnel != t)
+			continue;
+		tunnel_handshake_drop_keys(p);
+		if (wg_noise_set_peer(&p->noise, &t->identity, p->noise.public_key))
+			log_err("tunnel %s: peer %s has a key that no handshake can use", t->iface->name,
+			    p->name);
+		else if (p->timers.initiation_ns)
+			tunnel_handshake_want(p);
+	}
+out:
+	crypto_wipe(&fresh, sizeof(fresh));
+}
+
+/* Also takes the UDP port, that of before is free again. 0: it cannot be had. */
+static uint16_t take_port(struct tunnel *t, uint16_t wanted)
+{
+	uint16_t port = wanted ? wanted : (t->port ? t->port : find_free_port());
+
+	if (port == 0 || port == t->port)
+		return port;
+	if (t->port)
+		tunnel_table_set_port(t->port, 0);
+	tunnel_table_set_port(port, t->iface->index);
+	t->port = port;
+	return port;
+}
+
+static int make_tunnel(const char *name, struct tunnel **out)
+{
+	struct tunnel *t = calloc(1, sizeof(*t));
+	int err = ERR_NOMEM;
+
+	if (!t)
+		return err;
+	t->allowed4 = lpm4_new(&rcu_mem);
+	t->allowed6 = lpm6_new(&rcu_mem);
+	atomic_init(&t->only_peer, TUNNEL_PEER_NONE);
+	if (t->allowed4 && t->allowed6)
+		err = iface_add(IFACE_TUNNEL, name, &t->iface);
+	if (err) {
+		lpm4_free(t->allowed4);
+		lpm6_free(t->allowed6);
+		free(t);
+		return err;
+	}
+	rcu_assign_pointer(t->iface->tunnel, t);
+	*out = t;
+	return 0;
+}
+
+int tunnel_set(const struct fibmsg_tunnel *config, struct err_msg *msg)
+{
+	struct tunnel *t = tunnel_find(config->name);
+	uint8_t key[CRYPTO_KEY_LEN];
+	bool made = !t;
+	int err;
+
+	err = tunnel_check(config, msg);
+	if (err)
+		return err;
+	err = tunnel_key_file_read(config->key_path, "private key", key, msg);
+	if (err)
+		goto out;
+	if (made)
+		err = make_tunnel(config->name, &t);
+	if (err) {
+		err_set(msg, err, "tunnel %s: %s", config->name, err_text(err));
+		goto out;
+	}
+	t->config = *config;
+	take_port(t, config->listen_port);
+	atomic_store_explicit(&t->mss_clamp, config->mss_clamp != 0, memory_order_relaxed);
+	change_identity(t, key);
+	update_mtu(t);
+	if (made)
+		uapi_open(t);
+	tunnel_lines_changed();
+out:
+	crypto_wipe(key, sizeof(key));
+	return err;
+}
+
+static void free_tunnel(void *ptr)
+{
+	struct tunnel *t = ptr;
+
+	lpm4_free(t->allowed4);
+	lpm6_free(t->allowed6);
+	crypto_wipe(t, sizeof(*t));
+	free(t);
+}
+
+int tunnel_del(const char *name)
+{
+	struct tunnel *t = tunnel_find(name);
+
+	if (!t)
+		return ERR_NOENT;
+	uapi_close(t);
+	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
+		struct tunnel_peer *p = tunnel_peer_by_index(i);
+
+		if (p && p->tunnel == t)
+			tunnel_peer_remove(p);
+	}
+	tunnel_table_set_port(t->port, 0);
+	rcu_assign_pointer(t->iface->tunnel, NULL);
+	iface_del(t->iface);
+	defer_rcu(free_tunnel, t);
+	return 0;
+}
+
+void tunnel_stop(void)
+{
+	tunnel_state_close();
+	for (uint16_t i = 1; i < IFACE_MAX; i++) {
+		struct iface *ifc = iface_by_index(i);
+
+		if (ifc && ifc->kind == IFACE_TUNNEL && ifc->tunnel)
+			tunnel_del(ifc->name);
+	}
+}

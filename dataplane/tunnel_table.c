@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The tables by which a message finds its session and a queued packet its peer. The slow thread
+ * writes (rcu_assign_pointer), workers read inside their RCU section.
+ *
+ * A receiver index is random but for its low bits, which are its slot: a stranger cannot guess the
+ * sessions there are, and a lookup is one load and one comparison.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/tunnel_peer.h"
+#include "dataplane/worker.h"
+#include "lib/err.h"
+
+static_assert((TUNNEL_INDICES & (TUNNEL_INDICES - 1)) == 0, "slots are masked");
+
+struct slot {
+	struct tunnel_keypair *keypair; /* RCU */
+	/* Slow thread only: */
+	struct tunnel_peer *reserved_by; /* NULL: free, if there is no keypair either */
+	uint32_t receiver;
+};
+
+static struct tunnel_peer *peers[TUNNEL_PEERS]; /* RCU */
+static struct slot slots[TUNNEL_INDICES];
+static _Atomic uint16_t
+    ports[UINT16_MAX + 1]; /* UDP port -> interface; slow thread stores, workers load; relaxed */
+
+uint16_t tunnel_by_port(uint16_t udp_port)
+{
+	return atomic_load_explicit(&ports[udp_port], memory_order_relaxed);
+}
+
+void tunnel_table_set_port(uint16_t udp_port, uint16_t iface)
+{
+	atomic_store_explicit(&ports[udp_port], iface, memory_order_relaxed);
+}
+
+struct tunnel_peer *tunnel_peer_by_index(uint16_t index)
+{
+	return index < TUNNEL_PEERS ? rcu_dereference(peers[index]) : NULL;
+}
+
+int tunnel_table_add_peer(struct tunnel_peer *p)
+{
+	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
+		if (!peers[i]) {
+			p->index = i;
+			rcu_assign_pointer(peers[i], p);
+			return 0;
+		}
+	}
+	return ERR_FULL;
+}
+
+void tunnel_table_del_peer(struct tunnel_peer *p)
+{
+	rcu_assign_pointer(peers[p->index], NULL);
+}
+
+struct tunnel_keypair *tunnel_keypair_by_receiver(uint32_t receiver)
+{
+	struct tunnel_keypair *kp = rcu_dereference(slots[receiver % TUNNEL_INDICES].keypair);
+
+	return kp && kp->local_index == receiver ? kp : NULL;
+}
+
+uint32_t tunnel_table_reserve(struct tunnel_peer *p)
+{
+	uint32_t random;
+
+	crypto_fill_random(&random, sizeof(random));
+	for (uint32_t i = 0; i < TUNNEL_INDICES; i++) {
+		/* The slot moves on, the bits above it stay random. */
+		uint32_t receiver =
+		    (random & ~(uint32_t)(TUNNEL_INDICES - 1)) | ((random + i) & (TUNNEL_INDICES - 1));
+		struct slot *s = &slots[receiver % TUNNEL_INDICES];
+
+		if (receiver == 0 || s->keypair || s->reserved_by)
+			continue;
+		s->reserved_by = p;
+		s->receiver = receiver;
+		return receiver;
+	}
+	return 0;
+}
+
+void tunnel_table_release(uint32_t receiver)
+{
+	struct slot *s = &slots[receiver % TUNNEL_INDICES];
+
+	if (receiver && s->receiver == receiver)
+		s->reserved_by = NULL;
+}
+
+struct tunnel_peer *tunnel_table_reserved_by(uint32_t receiver)
+{
+	const struct slot *s = &slots[receiver % TUNNEL_INDICES];
+
+	return s->receiver == receiver ? s->reserved_by : NULL;
+}
+
+struct tunnel_keypair *tunnel_keypair_publish(
+    struct tunnel_peer *p, struct wg_noise_keys *keys, uint64_t now_ns)
+{
+	struct slot *s = &slots[keys->local_index % TUNNEL_INDICES];
+	struct tunnel_keypair *kp = aligned_alloc(_Alignof(struct tunnel_keypair), sizeof(*kp));
+
+	tunnel_table_release(keys->local_index);
+	if (kp) {
+		memset(kp, 0, sizeof(*kp));
+		memcpy(kp->sending, keys->sending, sizeof(kp->sending));
+		memcpy(kp->receiving, keys->receiving, sizeof(kp->receiving));
+		kp->local_index = keys->local_index;
+		kp->remote_index = keys->remote_index;
+		kp->initiator = keys->initiator;
+		kp->birth_ns = now_ns;
+		kp->peer = p->index;
+		kp->port = p->tunnel->port;
+		kp->owner = worker_for(keys->local_index)->id;
+		atomic_init(&kp->confirmed, keys->initiator);
+		rcu_assign_pointer(s->keypair, kp);
+	}
+	crypto_wipe(keys, sizeof(*keys));
+	return kp;
+}
+
+static void free_keypair(void *kp)
+{
+	crypto_wipe(kp, sizeof(struct tunnel_keypair));
+	free(kp);
+}
+
+void tunnel_keypair_retire(struct tunnel_keypair *kp)
+{
+	if (!kp)
+		return;
+	rcu_assign_pointer(slots[kp->local_index % TUNNEL_INDICES].keypair, NULL);
+	defer_rcu(free_keypair, kp);
+}

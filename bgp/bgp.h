@@ -89,8 +89,8 @@ int bgp_new(const struct bgp_config *config, uint64_t now_ns, struct bgp **out, 
 void bgp_free(struct bgp *bgp);
 /*
  * Ends every session, with a Cease/Administrative Shutdown (RFC 4486) when notify
- * is true. Without it the connections are just closed, which leaves peers with
- * graceful restart forwarding: the way to end before a restart. Pull the actions afterwards.
+ * is true; nothing begins anew afterwards. Without it the connections are just closed, which leaves peers
+ * with graceful restart forwarding: the way to end before a restart. Pull the actions afterwards.
  */
 void bgp_shutdown(struct bgp *bgp, bool notify, uint64_t now_ns);
 
@@ -214,7 +214,7 @@ int bgp_next_hop_set(struct bgp *bgp, const struct ip_addr *next_hop, bool usabl
 /*
  * A connection arrived. interface: where from, NULL or "" if unknown (told apart only
  * for link-local addresses). ERR_NOENT: no peer has this address; ERR_PERM: the peer is
- * disabled; ERR_NOMEM. On error the caller closes it.
+ * disabled; ERR_BUSY: it has another connection under way. On error the caller closes it.
  */
 int bgp_conn_accept(struct bgp *bgp, const struct ip_endpoint *local, const struct ip_endpoint *remote,
     const char *interface, uint64_t now_ns, uint64_t *conn);

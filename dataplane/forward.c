@@ -101,7 +101,7 @@ static uint32_t flow_hash(const struct rte_mbuf *pkt, struct pkt_meta *m)
 		memcpy(&word, ip + m->l4_off, 4);
 		h = mix(h, word);
 	}
-	m->flow_hash = h | 1; /* 0 says "not made yet" */
+	m->flow_hash = h ? h : 1; /* 0 says "not made yet" */
 	return m->flow_hash;
 }
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Small questions to a lab that several tests ask: does it ping, is BGP up, what was on the wire."""
+import contextlib
 import re
 import signal
 import time
 
+from byway import client
 from net import LabError, wait_until
 from topology import LANS, TUNNELS
 
@@ -77,3 +79,28 @@ def unsolicited_drops(net):
     """Packets that the NAT in front of pi kept out."""
     text = net.nodes["nat"].run("nft", "list", "counter", "inet", "nat", "unsolicited")
     return int(re.search(r"packets (\d+)", text).group(1))
+
+
+def link_facts(node, interface):
+    """What ip says of an interface and its addresses; empty when it does not exist."""
+    return node.try_run("ip", "addr", "show", "dev", interface).stdout
+
+
+def port_counters(node):
+    """{port: (packets received, packets sent)} as Byway's dataplane counts them."""
+    return {row["name"]: (row["rx-packets"], row["tx-packets"]) for row in client(node, "show", "ports")}
+
+
+@contextlib.contextmanager
+def counted(net, site, **least):
+    """What happens inside made the dataplane receive and send at least so many packets on these ports:
+    the proof that it forwarded, not the kernel behind its back."""
+    node = net.nodes[site]
+    before = port_counters(node)
+    yield
+    after = port_counters(node)
+    for port, number in least.items():
+        grown = [b - a for a, b in zip(before[port], after[port])]
+        if min(grown) < number:
+            raise LabError(f"{site}: the dataplane counted {grown[0]} received and {grown[1]} sent packets on {port}, "
+                           f"expected at least {number}")

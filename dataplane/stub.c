@@ -4,7 +4,6 @@
  * overrides its lines here; who lands it removes them.
  */
 #include "dataplane/host.h"
-#include "dataplane/monitor.h"
 #include "dataplane/slow.h"
 #include "lib/nsec.h"
 
@@ -28,20 +27,12 @@ WEAK void slow_stop(void)
 {
 }
 
-WEAK struct rte_ring *monitor_ring;
-WEAK int monitor_wake_fd = -1;
-WEAK _Atomic bool monitor_asleep;
-WEAK uint16_t monitor_ident(void)
+WEAK struct neigh *neigh_get(uint16_t iface, const struct ip_addr *addr, bool managed)
 {
-	return 0;
+	return NULL;
 }
-WEAK uint16_t monitor_active_line(void)
+WEAK void neigh_put(struct neigh *n)
 {
-	return 0;
-}
-WEAK int monitor_peer_verdict(uint16_t peer_index, struct fibmsg_row_peer *row)
-{
-	return ERR_NOENT;
 }
 
 WEAK uint64_t slow_now_ns(void)

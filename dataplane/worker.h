@@ -86,6 +86,8 @@ static inline void worker_count_drop(struct worker *w, enum drop_reason reason, 
 }
 /* Frees the packets and counts each under the reason. */
 void worker_drop(struct worker *w, struct rte_mbuf **pkts, unsigned n, enum drop_reason reason);
+/* The same by a thread that is no worker. */
+void worker_drop_shared(struct rte_mbuf **pkts, unsigned n, enum drop_reason reason);
 /* To the slow thread (op set in the meta); counts `full` when the ring is full. */
 void worker_to_slow(struct worker *w, struct rte_mbuf **pkts, unsigned n, enum drop_reason full);
 /* To the monitor thread. */

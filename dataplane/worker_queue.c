@@ -22,6 +22,12 @@ void worker_drop(struct worker *w, struct rte_mbuf **pkts, unsigned n, enum drop
 	rte_pktmbuf_free_bulk(pkts, n);
 }
 
+void worker_drop_shared(struct rte_mbuf **pkts, unsigned n, enum drop_reason reason)
+{
+	atomic_fetch_add_explicit(&shared_drops[reason], n, memory_order_relaxed);
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
 /* Enqueues what fits, wakes the consumer, returns how many went. */
 static unsigned hand_over(
     struct rte_ring *ring, int wake_fd, _Atomic bool *asleep, struct rte_mbuf **pkts, unsigned n)
@@ -64,10 +70,8 @@ void worker_inject(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 {
 	unsigned done = hand_over(w->from_slow, w->wake_fd, &w->asleep, pkts, n);
 
-	if (done == n)
-		return;
-	atomic_fetch_add_explicit(&shared_drops[DROP_WORKER_QUEUE], n - done, memory_order_relaxed);
-	rte_pktmbuf_free_bulk(pkts + done, n - done);
+	if (done < n)
+		worker_drop_shared(pkts + done, n - done, DROP_WORKER_QUEUE);
 }
 
 struct worker *worker_for(uint32_t hash)

@@ -88,6 +88,7 @@ int ip_endpoint_parse(const char *text, struct ip_endpoint *out, struct err_msg 
 	struct ip_endpoint e;
 	unsigned port;
 
+	memset(&e, 0, sizeof(e)); /* padding, too: records that hold one are compared by memcmp */
 	if (brackets) {
 		from = text + 1;
 		to = colon - 1;
@@ -100,7 +101,7 @@ int ip_endpoint_parse(const char *text, struct ip_endpoint *out, struct err_msg 
 	if (!parse_number(colon + 1, 65535, &port))
 		return err_set(msg, ERR_INVALID, "'%.60s' has a bad port, expected 0 to 65535", text);
 	e.port = (uint16_t)port;
-	*out = e;
+	memcpy(out, &e, sizeof(e));
 	return 0;
 bad:
 	return err_set(msg, ERR_INVALID,

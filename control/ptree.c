@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The prefix tree of the RIB. Control's only thread. */
+#include "control/ptree.h"
+
+#include <stdlib.h>
+
+static unsigned bit_at(const struct ip_addr *a, unsigned i)
+{
+	return (a->b[i / 8] >> (7 - i % 8)) & 1;
+}
+
+/* Bits that both have in common, at most the shorter length. */
+static unsigned common_len(const struct ip_prefix *p, const struct ip_prefix *q)
+{
+	const unsigned max = p->len < q->len ? p->len : q->len;
+	unsigned n = 0;
+
+	while (n + 8 <= max && p->addr.b[n / 8] == q->addr.b[n / 8])
+		n += 8;
+	while (n < max && bit_at(&p->addr, n) == bit_at(&q->addr, n))
+		n++;
+	return n;
+}
+
+static struct ptree_node *new_node(const struct ip_prefix *prefix, unsigned len, void *data)
+{
+	struct ptree_node *node = calloc(1, sizeof(*node));
+	struct ip_prefix cut = *prefix;
+
+	if (node == NULL)
+		return NULL;
+	cut.len = (uint8_t)len;
+	node->prefix = ip_prefix_mask(&cut);
+	node->data = data;
+	return node;
+}
+
+static struct ptree_node **slot_of(struct ptree *t, const struct ptree_node *node)
+{
+	if (node->parent == NULL)
+		return &t->root;
+	return &node->parent->child[node->parent->child[1] == node];
+}
+
+/* Puts upper in the place of node, and node below it. */
+static void put_above(struct ptree *t, struct ptree_node *upper, struct ptree_node *node)
+{
+	*slot_of(t, node) = upper;
+	upper->parent = node->parent;
+	upper->child[bit_at(&node->prefix.addr, upper->prefix.len)] = node;
+	node->parent = upper;
+}
+
+static struct ptree_node *insert_at(
+    struct ptree *t, struct ptree_node *node, unsigned common, const struct ip_prefix *prefix, void *data)
+{
+	struct ptree_node *leaf = new_node(prefix, prefix->len, data), *branch;
+
+	if (leaf == NULL)
+		return NULL;
+	if (common == prefix->len) {
+		put_above(t, leaf, node);
+	} else {
+		branch = new_node(prefix, common, NULL);
+		if (branch == NULL) {
+			free(leaf);
+			return NULL;
+		}
+		put_above(t, branch, node);
+		branch->child[bit_at(&prefix->addr, common)] = leaf;
+		leaf->parent = branch;
+	}
+	t->count++;
+	return leaf;
+}
+
+struct ptree_node *ptree_insert(struct ptree *t, const struct ip_prefix *prefix, void *data)
+{
+	struct ptree_node *node = t->root, *parent = NULL;
+	unsigned common, bit = 0;
+
+	while (node != NULL) {
+		common = common_len(&node->prefix, prefix);
+		if (common < node->prefix.len)
+			return insert_at(t, node, common, prefix, data);
+		if (node->prefix.len == prefix->len) {
+			if (node->data == NULL) {
+				node->data = data;
+				t->count++;
+			}
+			return node;
+		}
+		bit = bit_at(&prefix->addr, node->prefix.len);
+		parent = node;
+		node = node->child[bit];
+	}
+	node = new_node(prefix, prefix->len, data);
+	if (node == NULL)
+		return NULL;
+	node->parent = parent;
+	if (parent == NULL)
+		t->root = node;
+	else
+		parent->child[bit] = node;
+	t->count++;
+	return node;
+}
+
+/* The deepest node (data or not) that contains p. */
+static struct ptree_node *descend(const struct ptree *t, const struct ip_prefix *p)
+{
+	struct ptree_node *node = t->root, *best = NULL;
+
+	while (
+	    node != NULL && node->prefix.len <= p->len && common_len(&node->prefix, p) == node->prefix.len) {
+		best = node;
+		if (node->prefix.len == p->len)
+			break;
+		node = node->child[bit_at(&p->addr, node->prefix.len)];
+	}
+	return best;
+}
+
+struct ptree_node *ptree_find(const struct ptree *t, const struct ip_prefix *prefix)
+{
+	struct ptree_node *node = descend(t, prefix);
+
+	return node != NULL && node->prefix.len == prefix->len && node->data != NULL ? node : NULL;
+}
+
+void ptree_remove(struct ptree *t, struct ptree_node *node)
+{
+	node->data = NULL;
+	t->count--;
+	while (node != NULL && node->data == NULL && (node->child[0] == NULL || node->child[1] == NULL)) {
+		struct ptree_node *child = node->child[0] != NULL ? node->child[0] : node->child[1];
+		struct ptree_node *parent = node->parent;
+
+		*slot_of(t, node) = child;
+		if (child != NULL)
+			child->parent = parent;
+		free(node);
+		node = parent;
+	}
+}
+
+struct ptree_node *ptree_match(const struct ptree *t, const struct ip_prefix *p)
+{
+	struct ptree_node *node = descend(t, p);
+
+	return node == NULL || node->data != NULL ? node : ptree_cover(node);
+}
+
+struct ptree_node *ptree_cover(const struct ptree_node *node)
+{
+	struct ptree_node *p = node->parent;
+
+	while (p != NULL && p->data == NULL)
+		p = p->parent;
+	return p;
+}
+
+static struct ptree_node *step(const struct ptree_node *node)
+{
+	if (node->child[0] != NULL)
+		return node->child[0];
+	if (node->child[1] != NULL)
+		return node->child[1];
+	while (node->parent != NULL) {
+		struct ptree_node *parent = node->parent;
+
+		if (parent->child[0] == node && parent->child[1] != NULL)
+			return parent->child[1];
+		node = parent;
+	}
+	return NULL;
+}
+
+static struct ptree_node *skip_branches(struct ptree_node *node)
+{
+	while (node != NULL && node->data == NULL)
+		node = step(node);
+	return node;
+}
+
+struct ptree_node *ptree_first(const struct ptree *t)
+{
+	return skip_branches(t->root);
+}
+
+struct ptree_node *ptree_next(const struct ptree_node *node)
+{
+	return skip_branches(step(node));
+}
+
+struct ptree_node *ptree_seek(const struct ptree *t, const struct ip_prefix *p, bool after)
+{
+	struct ptree_node *node = t->root, *behind = NULL; /* behind: the first that follows the path taken */
+	unsigned bit;
+
+	while (node != NULL) {
+		if (node->prefix.len > p->len || common_len(&node->prefix, p) < node->prefix.len) {
+			if (ip_prefix_cmp(&node->prefix, p) > 0)
+				behind = node;
+			break;
+		}
+		if (node->prefix.len == p->len) {
+			if (after)
+				behind = node->child[0] != NULL	  ? node->child[0]
+					 : node->child[1] != NULL ? node->child[1]
+								  : behind;
+			else
+				behind = node;
+			break;
+		}
+		bit = bit_at(&p->addr, node->prefix.len);
+		if (bit == 0 && node->child[1] != NULL)
+			behind = node->child[1];
+		node = node->child[bit];
+	}
+	return skip_branches(behind);
+}
+
+void ptree_clear(struct ptree *t)
+{
+	struct ptree_node *node = t->root;
+
+	while (node != NULL) {
+		struct ptree_node *next = node->child[0] != NULL ? node->child[0] : node->child[1];
+
+		if (next == NULL) {
+			next = node->parent;
+			*slot_of(t, node) = NULL;
+			free(node);
+		}
+		node = next;
+	}
+	t->count = 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Next-hop resolution of the RIB: from a list of gateways to a group of next hops that say where a packet
+ * goes. Gateways without an interface are looked up in the overlay; the way to them may itself be looked up.
+ * Control's only thread.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/rib_internal.h"
+
+#define ROUNDS                                                                                               \
+	8 /* of recursion: a way that leads over more lookups than that is a configuration gone wrong */
+
+bool rib_paths_equal(const struct rib_paths *p, const struct rib_gateway *gateways, unsigned n)
+{
+	return p->n == n && memcmp(p->gateways, gateways, n * sizeof(*gateways)) == 0;
+}
+
+static bool is_looked_up(const struct rib_gateway *g)
+{
+	return g->kind == FIBMSG_NH_VIA && g->iface[0] == '\0';
+}
+
+/* Counts in the tree's data how many paths look this gateway up. */
+static void watch(struct rib *r, const struct ip_addr *a, int change)
+{
+	const struct ip_prefix host = ip_prefix_host(a);
+	struct ptree *t = &r->watched[a->family == IP_V6];
+	struct ptree_node *node = ptree_find(t, &host);
+	const intptr_t count = (node != NULL ? (intptr_t)node->data : 0) + change;
+
+	if (count == 0) {
+		ptree_remove(t, node);
+	} else if (node != NULL) {
+		node->data = (void *)count;
+	} else if (ptree_insert(t, &host, (void *)count) == NULL) {
+		abort();
+	}
+}
+
+void rib_resolve_note(struct rib *r, const struct ip_prefix *prefix)
+{
+	const struct ptree_node *node = ptree_seek(&r->watched[prefix->addr.family == IP_V6], prefix, false);
+
+	if (node != NULL && ip_prefix_contains(prefix, &node->prefix))
+		r->resolve_pending = true;
+}
+
+struct way {
+	struct rib_gateway hops[RIB_GATEWAYS];
+	unsigned n;
+	char *reason;
+	size_t reason_size;
+};
+
+static void add_hop(struct rib *r, struct way *w, const struct rib_gateway *g)
+{
+	const char *fault = NULL;
+
+	if (g->iface[0] != '\0' && r->env.iface_fault != NULL)
+		fault = r->env.iface_fault(r->env.arg, g->iface);
+	if (fault != NULL) {
+		snprintf(w->reason, w->reason_size, "%s: %s", g->iface, fault);
+		return;
+	}
+	for (unsigned i = 0; i < w->n; i++) {
+		if (memcmp(&w->hops[i], g, sizeof(*g)) == 0)
+			return;
+	}
+	if (w->n < RIB_GATEWAYS)
+		w->hops[w->n++] = *g;
+}
+
+static void add_neighbour(struct rib *r, struct way *w, const char *iface, const struct ip_addr *addr)
+{
+	struct rib_gateway g = {.kind = FIBMSG_NH_VIA, .addr = *addr};
+
+	memcpy(g.iface, iface, FIBMSG_NAME);
+	if (r->env.neighbour != NULL)
+		r->env.neighbour(r->env.arg, &g);
+	add_hop(r, w, &g);
+}
+
+/* The way to a gateway is that of the longest route to it which forwards; a default over the lines is no way.
+ */
+static void look_up(struct rib *r, const struct rib_paths *p, struct way *w, const struct ip_addr *addr)
+{
+	const struct ip_prefix host = ip_prefix_host(addr);
+	struct rib_table *overlay = rib_table_find(r, FIBMSG_OVERLAY);
+	char text[IP_ADDR_STRLEN];
+	const struct ptree_node *node =
+	    overlay != NULL ? ptree_match(rib_tree(overlay, addr->family), &host) : NULL;
+
+	for (; node != NULL; node = ptree_cover(node)) {
+		const struct rib_route *best = rib_entry_best(node->data);
+
+		if (best == NULL || best->paths == p || best->source == RIB_BUILTIN)
+			continue;
+		if (best->source == RIB_CONNECTED) {
+			add_neighbour(r, w, best->paths->gateways[0].iface, addr);
+			return;
+		}
+		for (unsigned i = 0; i < best->paths->group->n; i++)
+			add_hop(r, w, &best->paths->group->members[i]->gateway);
+		return;
+	}
+	snprintf(w->reason, w->reason_size, "no route to the gateway %s", ip_addr_format(addr, text));
+}
+
+static struct rib_group *resolve(struct rib *r, struct rib_paths *p)
+{
+	struct way w = {.reason = p->reason, .reason_size = sizeof(p->reason)};
+
+	p->reason[0] = '\0';
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct rib_gateway *g = &p->gateways[i];
+
+		if (is_looked_up(g))
+			look_up(r, p, &w, &g->addr);
+		else if (g->kind == FIBMSG_NH_VIA)
+			add_neighbour(r, &w, g->iface, &g->addr);
+		else
+			add_hop(r, &w, g);
+	}
+	return w.n > 0 ? rib_group_get(r, w.hops, w.n) : NULL;
+}
+
+struct rib_paths *rib_paths_get(struct rib *r, const struct rib_gateway *gateways, unsigned n)
+{
+	const uint32_t bucket = rib_hash(gateways, n * sizeof(*gateways), 3) % RIB_BUCKETS;
+	struct rib_paths *p;
+
+	LIST_FOREACH (p, &r->paths_buckets[bucket], bucket) {
+		if (rib_paths_equal(p, gateways, n)) {
+			p->refs++;
+			return p;
+		}
+	}
+	p = rib_alloc(sizeof(*p));
+	p->n = n;
+	p->refs = 1;
+	memcpy(p->gateways, gateways, n * sizeof(*gateways));
+	LIST_INIT(&p->users);
+	for (unsigned i = 0; i < n; i++) {
+		if (is_looked_up(&p->gateways[i]))
+			watch(r, &p->gateways[i].addr, 1);
+	}
+	p->group = resolve(r, p);
+	LIST_INSERT_HEAD(&r->paths_buckets[bucket], p, bucket);
+	TAILQ_INSERT_TAIL(&r->paths, p, all);
+	r->totals.paths++;
+	return p;
+}
+
+void rib_paths_unref(struct rib *r, struct rib_paths *p)
+{
+	if (--p->refs > 0)
+		return;
+	for (unsigned i = 0; i < p->n; i++) {
+		if (is_looked_up(&p->gateways[i]))
+			watch(r, &p->gateways[i].addr, -1);
+	}
+	if (p->group != NULL)
+		rib_group_unref(r, p->group);
+	LIST_REMOVE(p, bucket);
+	TAILQ_REMOVE(&r->paths, p, all);
+	free(p);
+	r->totals.paths--;
+}
+
+/* One round over all paths; true: something became different. */
+static bool resolve_round(struct rib *r, bool unresolved_only)
+{
+	struct rib_paths *p;
+	bool changed = false;
+
+	TAILQ_FOREACH (p, &r->paths, all) {
+		struct rib_group *group;
+
+		if (unresolved_only && p->group != NULL)
+			continue;
+		group = resolve(r, p);
+		changed |= group != p->group;
+		if (p->group != NULL)
+			rib_group_unref(r, p->group);
+		p->group = group;
+	}
+	return changed;
+}
+
+/*
+ * Begins with nothing that depends on a lookup, so that two routes cannot hold each other up, and goes on
+ * until nothing changes.
+ */
+void rib_resolve_run(struct rib *r)
+{
+	struct rib_group **before = rib_alloc((r->totals.paths + 1) * sizeof(*before));
+	struct rib_paths *p;
+	struct rib_route *user;
+	size_t i = 0;
+
+	r->resolve_pending = false;
+	TAILQ_FOREACH (p, &r->paths, all) {
+		before[i++] = p->group;
+		p->group = NULL;
+	}
+	for (unsigned round = 0; round < ROUNDS && resolve_round(r, true); round++)
+		;
+	for (unsigned round = 0; round < ROUNDS && resolve_round(r, false); round++)
+		;
+	i = 0;
+	TAILQ_FOREACH (p, &r->paths, all) {
+		if (before[i] != p->group) {
+			LIST_FOREACH (user, &p->users, user)
+				rib_entry_mark(r, user->entry);
+		}
+		if (before[i] != NULL)
+			rib_group_unref(r, before[i]);
+		i++;
+	}
+	free(before);
+}

@@ -6,7 +6,7 @@ import os
 
 from net import HERE, LabError, process_start, wait_until
 from stock import allowed_ips, endpoint_text
-from topology import AS_NUMBERS, LANS, PRIVATE, PROBE_TARGETS, lines_of, tunnels_of
+from topology import AS_NUMBERS, LANS, PROBE_TARGETS, lines_of, tunnels_of
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PROGRAMS = {"byway-dataplane": "dataplane", "byway-control": "control", "byway": "control"}

@@ -56,7 +56,7 @@ bool tunnel_outer_marked(struct rte_mbuf *pkt, const uint8_t *payload)
 {
 	const struct pkt_meta *m = pkt_meta(pkt);
 	const uint8_t *ip = payload - sizeof(struct wire_udp) - m->l4_off;
-	uint8_t tos = m->family == IP_V4 ? ip[1] : (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+	uint8_t tos = (uint8_t)(m->family == IP_V4 ? ip[1] : ip[0] << 4 | ip[1] >> 4);
 
 	return (tos & IP_TOS_ECN_MASK) == IP_TOS_ECN_MASK;
 }

@@ -238,7 +238,7 @@ static void filter_swap(struct bgp *bgp, struct bgp_filter *old, struct bgp_filt
 int bgp_filter_set(
     struct bgp *bgp, const char *name, const struct bgp_rule *rules, size_t n, struct err_msg *msg)
 {
-	struct bgp_filter *old = bgp_policy_find(bgp->filters, name), *fresh;
+	struct bgp_filter *old = bgp_policy_find(bgp->filters, name), *fresh = NULL;
 	int err;
 
 	if (!*name || strlen(name) >= BGP_NAME_MAX)

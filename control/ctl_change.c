@@ -19,16 +19,6 @@ struct reload {
 	struct config_objects objects;
 };
 
-static void row_finding(struct ctl_request *q, const struct diag *d, const struct diag_finding *f)
-{
-	char text[DIAG_TEXT + 320];
-
-	diag_format(d, f, text, sizeof(text));
-	ctl_row(q, json_pack("{s:s, s:o, s:i, s:i, s:o, s:o}", "severity", f->warning ? "warning" : "error",
-		       "file", ctl_rows_text(d->file), "line", (int)f->line, "column", (int)f->column,
-		       "message", ctl_rows_text(f->text), "text", ctl_rows_text(text)));
-}
-
 static void reload_free(struct reload *r)
 {
 	config_free(r->config);
@@ -113,7 +103,7 @@ void ctl_reload(struct ctl_request *q)
 	diag_init(d, path);
 	rc = config_load(path, d, &c);
 	for (size_t i = 0; i < d->n; i++)
-		row_finding(q, d, &d->findings[i]);
+		ctl_row(q, ctl_rows_finding(d, &d->findings[i]));
 	if (rc != 0) {
 		log_warn("reload: nothing was changed: %s has %zu errors", path, d->n_errors);
 		ctl_fail(q, "invalid-configuration", path, "nothing was changed: %zu error%s in %s",

@@ -124,6 +124,35 @@ static json_t *from_endpoint(const struct ip_endpoint *e)
 	return e->addr.family == IP_NONE ? json_null() : json_string(ip_endpoint_format(e, text));
 }
 
+json_t *ctl_rows_finding(const struct diag *d, const struct diag_finding *f)
+{
+	char text[DIAG_TEXT + 320];
+
+	diag_format(d, f, text, sizeof(text));
+	return json_pack("{s:s, s:o, s:i, s:i, s:o, s:o}", "severity", f->warning ? "warning" : "error",
+	    "file", ctl_rows_text(d->file), "line", (int)f->line, "column", (int)f->column, "message",
+	    ctl_rows_text(f->text), "text", ctl_rows_text(text));
+}
+
+static void print_line(json_t *value, FILE *out)
+{
+	json_dumpf(value, out, JSON_COMPACT);
+	fputc('\n', out);
+	json_decref(value);
+}
+
+void ctl_rows_print_diag(const struct diag *d, bool good, FILE *out)
+{
+	for (size_t i = 0; i < d->n; i++)
+		print_line(ctl_rows_finding(d, &d->findings[i]), out);
+	if (good)
+		print_line(json_pack("{s:b}", "ok", 1), out);
+	else
+		print_line(json_pack("{s:{s:s, s:s, s:o}}", "error", "code", "invalid-configuration",
+			       "message", "the configuration has errors", "where", ctl_rows_text(d->file)),
+		    out);
+}
+
 /* One converter for each kind of field of the table in lib/fibmsg.h. */
 #define FIELD_U8(s, f)	     set_number(o, #f, (s)->f)
 #define FIELD_U16(s, f)	     set_number(o, #f, (s)->f)

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/ctl_rows.h"
 #include "control/daemon.h"
 #include "control/privileges.h"
 #include "control/schema.h"
@@ -30,6 +31,7 @@ static const char usage[] =
     "  --bgp-port PORT   TCP port of BGP (default 179)\n"
     "  --verbose         more to the log\n"
     "  --check FILE      judge a configuration and exit: 0 good, 1 not\n"
+    "  --json            with --check: findings as JSON, one object a line\n"
     "  --schema          print the reference of the configuration as Markdown and exit\n"
     "  --version         print the version and exit\n"
     "  --help            print this and exit\n";
@@ -41,6 +43,7 @@ enum {
 	OPT_BGP_PORT,
 	OPT_VERBOSE,
 	OPT_CHECK,
+	OPT_JSON,
 	OPT_SCHEMA,
 	OPT_VERSION,
 	OPT_HELP
@@ -53,6 +56,7 @@ static const struct option long_options[] = {
     {"bgp-port", required_argument, NULL, OPT_BGP_PORT},
     {"verbose", no_argument, NULL, OPT_VERBOSE},
     {"check", required_argument, NULL, OPT_CHECK},
+    {"json", no_argument, NULL, OPT_JSON},
     {"schema", no_argument, NULL, OPT_SCHEMA},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -61,22 +65,32 @@ static const struct option long_options[] = {
 
 struct arguments {
 	struct daemon_options options;
-	const char *user; /* NULL: byway if there is one */
+	const char *user;  /* NULL: byway if there is one */
+	const char *check; /* a file to judge; NULL: run */
+	bool json;
 	enum log_level level;
 };
 
-static int check_file(const char *path)
+static void print_summary(const struct diag *d, const struct config *c)
+{
+	diag_print(d, c != NULL ? stdout : stderr);
+	if (c != NULL)
+		printf("%s: good: %zu ports, %zu tunnels, %zu static routes, %zu BGP peers\n", d->file,
+		    c->ports.n, c->tunnels.n, c->routes.n, c->bgp != NULL ? c->bgp->peers.n : 0);
+}
+
+static int check_file(const struct arguments *a)
 {
 	static struct diag d;
 	struct config *c = NULL;
 	int rc;
 
-	diag_init(&d, path);
-	rc = config_load(path, &d, &c);
-	diag_print(&d, rc == 0 ? stdout : stderr);
-	if (rc == 0)
-		printf("%s: good: %zu ports, %zu tunnels, %zu static routes, %zu BGP peers\n", path,
-		    c->ports.n, c->tunnels.n, c->routes.n, c->bgp != NULL ? c->bgp->peers.n : 0);
+	diag_init(&d, a->check);
+	rc = config_load(a->check, &d, &c);
+	if (a->json)
+		ctl_rows_print_diag(&d, rc == 0, stdout);
+	else
+		print_summary(&d, c);
 	config_free(c);
 	return rc == 0 ? 0 : 1;
 }
@@ -116,7 +130,11 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 			a->level = LOG_LEVEL_DEBUG;
 			break;
 		case OPT_CHECK:
-			return check_file(optarg);
+			a->check = optarg;
+			break;
+		case OPT_JSON:
+			a->json = true;
+			break;
 		case OPT_SCHEMA:
 			schema_print(stdout);
 			return 0;
@@ -130,7 +148,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 			return bad_usage("see above");
 		}
 	}
-	return optind < argc ? bad_usage("it takes options only") : -1;
+	if (optind < argc)
+		return bad_usage("it takes options only");
+	return a->check != NULL ? check_file(a) : -1;
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)

@@ -34,6 +34,8 @@ static void explain(const struct rib_entry *e, const struct rib_route *route, co
 	else if (route != best && route->distance == best->distance)
 		snprintf(out->reason, sizeof(out->reason), "%s serves with the same distance",
 		    rib_source_text(best->source));
+	else if (route == best && e->told != route->paths->group)
+		snprintf(out->reason, sizeof(out->reason), "the dataplane was not told yet");
 	else if (route != best)
 		snprintf(out->reason, sizeof(out->reason), "distance %u, and %s has %u", route->distance,
 		    rib_source_text(best->source), best->distance);
@@ -50,7 +52,7 @@ static void describe(const struct rib_entry *e, const struct rib_route *route, c
 	out->prefix = e->node->prefix;
 	out->source = route->source;
 	out->distance = route->distance;
-	out->active = route == best && e->refused == NULL;
+	out->active = route == best && e->refused == NULL && e->told == route->paths->group;
 	out->n_gateways = route->paths->n;
 	memcpy(out->gateways, route->paths->gateways, sizeof(out->gateways));
 	if (group != NULL) {

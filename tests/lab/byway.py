@@ -11,6 +11,7 @@ from topology import AS_NUMBERS, LANS, PROBE_TARGETS, lines_of, tunnels_of
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PROGRAMS = {"byway-dataplane": "dataplane", "byway-control": "control", "byway": "control"}
 HOLD_DOWN = "3s"
+CONTROL_ID = 990   # user and group byway, as which byway-control runs after its start
 
 
 def find_build(build=None):
@@ -154,8 +155,13 @@ router:
 
 
 def write_files(net, site, keys):
-    """Configuration and keys in /etc/byway of the node."""
+    """Configuration and keys in /etc/byway of the node, and the user that control runs as."""
     node = net.nodes[site]
+    for name, row in (("passwd", f"byway:x:{CONTROL_ID}:{CONTROL_ID}::/nonexistent:/usr/sbin/nologin"),
+                      ("group", f"byway:x:{CONTROL_ID}:")):
+        with open(node.path(f"/etc/{name}"), encoding="utf-8") as text:
+            rows = [line for line in text.read().splitlines() if not line.startswith("byway:")]
+        node.write(f"/etc/{name}", "\n".join([*rows, row, ""]))
     pairs, preshared = keys
     for tunnel, mine, _ in tunnels_of(site):
         node.write(f"/etc/byway/{tunnel.name}.key", pairs[tunnel.name, mine][0] + "\n", 0o600)
@@ -213,7 +219,7 @@ def start_daemon(node, name, argv, build):
 def start(net, site, build, options=None):
     """Both daemons of a site, restarted when they end as a service manager would."""
     node, options = net.nodes[site], options or {}
-    start_daemon(node, "byway-dataplane", options.get("dataplane", []), build)
+    start_daemon(node, "byway-dataplane", ["--control-gid", CONTROL_ID, *options.get("dataplane", [])], build)
     start_daemon(node, "byway-control", ["--config", "/etc/byway/byway.yaml", *options.get("control", [])], build)
 
 

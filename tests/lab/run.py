@@ -100,7 +100,7 @@ class Runner:
             if routers == "byway":
                 self.attempt(f"lab/{name}: the daemons ran clean", daemons_ran_clean, net,
                              getattr(module, "MAY_RESTART", False))
-            if self.failed > before:
+            if net and self.failed > before:
                 self.keep_logs(name)
         finally:
             Net.destroy(self.prefix)

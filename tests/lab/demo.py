@@ -114,7 +114,7 @@ def show_packets(tell, net):
 def wait_verdict(net, name, verdict):
     def reached():
         return all(row.get("verdict") == verdict for site in ("home", "friend")
-                   for row in byway.client(net.nodes[site], "show", "wan") if row.get("name") == name)
+                   for row in byway.client(net.nodes[site], "show", "wan") if row.get("port") == name)
     wait_until(reached, 40, f"{name} {verdict} at home and friend")
 
 

@@ -19,7 +19,7 @@ def open_stream(net, rate=1000, other="friend"):
 
 
 def line_up(net, site, name):
-    rows = [row for row in client(net.nodes[site], "show", "wan") if row.get("name") == name]
+    rows = [row for row in client(net.nodes[site], "show", "wan") if row.get("port") == name]
     return bool(rows) and rows[0].get("verdict") == "up"
 
 

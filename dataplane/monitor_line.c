@@ -220,13 +220,9 @@ static int params_of(const struct fibmsg_line *config, struct line_params *p)
 	struct err_msg msg;
 	int err;
 
-	*p = (struct line_params){
-	    .interval_ns = config->interval_ms * NSEC_PER_MSEC,
-	    .timeout_ns = config->timeout_ms * NSEC_PER_MSEC,
-	    .hold_down_ns = config->hold_down_ms * NSEC_PER_MSEC,
-	    .down_after = config->down_after,
-	    .n_targets = config->n_targets,
-	};
+	*p = line_params_from_ms(
+	    config->interval_ms, config->timeout_ms, config->hold_down_ms, config->down_after);
+	p->n_targets = config->n_targets;
 	memcpy(p->targets, config->targets, sizeof(p->targets));
 	static_assert(LINE_TARGETS == FIBMSG_LIST, "as many targets as the contract carries");
 	if (!config->n_targets) { /* the gateways serve */

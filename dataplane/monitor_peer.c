@@ -202,14 +202,10 @@ int monitor_peer_set(
 	snprintf(p->tunnel, sizeof(p->tunnel), "%s", config->tunnel);
 	snprintf(p->name, sizeof(p->name), "%s", config->name);
 	snprintf(p->bound, sizeof(p->bound), "%s", bound_line ? bound_line : "");
-	p->line.params = (struct line_params){
-	    .interval_ns = config->interval_ms * NSEC_PER_MSEC,
-	    .timeout_ns = config->timeout_ms * NSEC_PER_MSEC,
-	    .hold_down_ns = config->hold_down_ms * NSEC_PER_MSEC,
-	    .down_after = config->down_after,
-	    .n_targets = 1,
-	    .targets = {config->probe},
-	};
+	p->line.params = line_params_from_ms(
+	    config->interval_ms, config->timeout_ms, config->hold_down_ms, config->down_after);
+	p->line.params.n_targets = 1;
+	p->line.params.targets[0] = config->probe;
 	if (p->probed)
 		err = line_check(&p->line.params, &msg);
 	if (err) {

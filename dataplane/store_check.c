@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MTU_MIN	     576u /* RFC 791 §3.1: what every host must accept */
-#define MTU_MAX	     9216u
-#define PROBE_MS_MAX 3600000u
-#define HOLD_MS_MAX  86400000u
+#include "lib/line.h"
+
+#define MTU_MIN 576u /* RFC 791 §3.1: what every host must accept */
+#define MTU_MAX 9216u
 
 /* Most objects of a class; routes are bounded by store_route.c. Groups leave room for the dataplane's own. */
 static const unsigned limits[STORE_ROUTE] = {1, 60, 60, 2000, 8192, 65000, 1u << 20, 65536, 49152};
@@ -64,15 +64,9 @@ static int check_family(const char *what, const struct ip_addr *a, uint8_t famil
 static int check_probe(uint32_t interval_ms, uint32_t timeout_ms, uint32_t hold_down_ms, uint16_t down_after,
     struct err_msg *msg)
 {
-	if (interval_ms == 0 || interval_ms > PROBE_MS_MAX)
-		return err_set(msg, ERR_RANGE, "probe interval %u ms is not 1-%u", interval_ms, PROBE_MS_MAX);
-	if (timeout_ms == 0 || timeout_ms > PROBE_MS_MAX)
-		return err_set(msg, ERR_RANGE, "probe timeout %u ms is not 1-%u", timeout_ms, PROBE_MS_MAX);
-	if (hold_down_ms > HOLD_MS_MAX)
-		return err_set(msg, ERR_RANGE, "hold-down %u ms is over %u", hold_down_ms, HOLD_MS_MAX);
-	if (down_after == 0)
-		return err_set(msg, ERR_RANGE, "down-after is 0, at least 1 was expected");
-	return 0;
+	struct line_params p = line_params_from_ms(interval_ms, timeout_ms, hold_down_ms, down_after);
+
+	return line_check(&p, msg);
 }
 
 static struct store_object *find_name(const struct store *s, enum store_class class, const char *name)

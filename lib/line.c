@@ -25,6 +25,17 @@ const char *line_verdict_text(enum line_verdict v)
 	return "unknown";
 }
 
+struct line_params line_params_from_ms(
+    uint32_t interval_ms, uint32_t timeout_ms, uint32_t hold_down_ms, unsigned down_after)
+{
+	return (struct line_params){
+	    .interval_ns = interval_ms * NSEC_PER_MSEC,
+	    .timeout_ns = timeout_ms * NSEC_PER_MSEC,
+	    .hold_down_ns = hold_down_ms * NSEC_PER_MSEC,
+	    .down_after = down_after,
+	};
+}
+
 static int check_range(
     const char *what, uint64_t value_ns, uint64_t min_ns, uint64_t max_ns, struct err_msg *msg)
 {

@@ -87,6 +87,9 @@ struct line {
 	uint64_t probes_sent, probes_answered, probes_late;
 };
 
+/* Parameters without targets from milliseconds, as configuration and the FIB contract carry them. */
+struct line_params line_params_from_ms(
+    uint32_t interval_ms, uint32_t timeout_ms, uint32_t hold_down_ms, unsigned down_after);
 /*
  * ERR_RANGE with a sentence: interval 10 ms to 1 h, timeout at least 1 ms and at most LINE_WINDOW / 2
  * intervals, hold-down at most 1 day, down_after 1 to 1000, at most LINE_TARGETS targets of IPv4 or IPv6.

@@ -22,7 +22,8 @@ struct slow_config {
 	const char *state_dir; /* state kept across restarts */
 	bool host;	       /* make host interfaces and speak netlink; false in tests without root */
 	bool threaded;	       /* run the monitor thread; false: tests call monitor_run_once */
-	unsigned control_uid, control_gid; /* who may speak on the FIB socket beside root and ourselves; 0: nobody */
+	unsigned control_uid,
+	    control_gid; /* who may speak on the FIB socket beside root and ourselves; 0: nobody */
 };
 
 /* Sets up everything but ports; loads the state on disk and applies it. ERR_*. */
@@ -33,10 +34,12 @@ int slow_run_once(int timeout_ms);
 void slow_quit(void); /* async-signal-safe */
 void slow_stop(void);
 
-/* Epoll registration for parts of the slow thread. fn runs on the slow thread. ERR_NOMEM, ERR_IO. */
+/* Epoll registration for parts of the slow thread; again for the same fd: other events. fn runs on the slow
+ * thread. Unwatch before close. ERR_NOMEM, ERR_IO. */
 int slow_watch(int fd, uint32_t events, void (*fn)(void *arg, uint32_t events), void *arg);
 void slow_unwatch(int fd);
 uint64_t slow_now_ns(void); /* monotonic, read once a loop */
+uint64_t slow_uptime_ns(void);
 
 /* Slow thread: frees a packet and counts it; the sum of its own, to be added to the workers'. */
 void slow_drop(struct rte_mbuf *pkt, enum drop_reason reason);

@@ -70,7 +70,8 @@ struct store;
 /*
  * What a store drives. Each may be NULL. Errors need a sentence in msg.
  * check: what only the backend sees of a new (old NULL) or changed object; changes nothing.
- * object: makes (old NULL), changes, or removes (now NULL) it; on error nothing changed.
+ * object: makes (old NULL), changes, or removes (now NULL) it; on error nothing changed, or the old is lost,
+ * too, and o->failed says so.
  * route: group NULL removes it.
  * committed: the datagram is in force; called after the last step.
  */

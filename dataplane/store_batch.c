@@ -79,11 +79,13 @@ static int object_replace(struct store *s, const struct batch *b, struct store_o
 	object_name(s, o, b->origin);
 	store_count_refs(s, old, -1);
 	store_count_refs(s, m, 1);
+	o->failed = false;
 	rc = b->drive ? store_drive_object(s, o, lost ? NULL : old, m, msg) : 0;
-	if (rc)
+	if (rc) {
+		lost |= o->failed;
 		store_undo_last(s);
-	else
-		o->failed = false;
+		o->failed = lost;
+	}
 	return rc;
 }
 

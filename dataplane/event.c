@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Verdicts of the monitor thread, passed on. Slow thread only.
+ */
+#include "dataplane/event.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "dataplane/fibsock.h"
+#include "dataplane/host.h"
+#include "dataplane/monitor.h"
+#include "dataplane/slow.h"
+#include "dataplane/tunnel.h"
+#include "lib/log.h"
+
+static int watched = -1;
+
+static void tell_line(const struct monitor_event *e, const struct iface *ifc)
+{
+	struct fibmsg m = {.type = FIBMSG_EV_LINE};
+
+	memcpy(m.u.ev_line.port, ifc->name, sizeof(m.u.ev_line.port));
+	m.u.ev_line.verdict = e->verdict;
+	m.u.ev_line.active = monitor_active_line() == e->iface;
+	m.u.ev_line.groups_moved = e->groups_moved;
+	memcpy(m.u.ev_line.reason, e->reason, sizeof(m.u.ev_line.reason));
+	fibsock_send_event(&m);
+}
+
+static void tell_peer(const struct monitor_event *e)
+{
+	struct fibmsg_row_peer row;
+	struct fibmsg m = {.type = FIBMSG_EV_PEER};
+
+	for (unsigned i = 0; tunnel_peer_row(i, &row) == 0; i++) {
+		struct tunnel_peer *p = tunnel_peer_find(row.tunnel, row.key);
+
+		if (!p || tunnel_peer_index(p) != e->peer_index)
+			continue;
+		memcpy(m.u.ev_peer.tunnel, row.tunnel, sizeof(m.u.ev_peer.tunnel));
+		memcpy(m.u.ev_peer.key, row.key, sizeof(m.u.ev_peer.key));
+		m.u.ev_peer.usable = e->usable;
+		m.u.ev_peer.verdict = e->verdict;
+		memcpy(m.u.ev_peer.reason, e->reason, sizeof(m.u.ev_peer.reason));
+		fibsock_send_event(&m);
+		return;
+	}
+}
+
+static void handle_events(void *arg, uint32_t events)
+{
+	static const char *const words[] = {"unknown", "up", "down"};
+	struct monitor_event e;
+	bool lines = false;
+
+	while (monitor_next_event(&e)) {
+		const struct iface *ifc = iface_by_index(e.iface);
+
+		log_info("%s is %s: %s (%u groups moved in %u us)", e.object,
+		    words[e.verdict <= FIBMSG_VERDICT_DOWN ? e.verdict : 0], e.reason, e.groups_moved,
+		    e.took_us);
+		if (e.is_line && ifc)
+			tell_line(&e, ifc);
+		else if (!e.is_line)
+			tell_peer(&e);
+		lines |= e.is_line;
+	}
+	if (lines)
+		tunnel_lines_changed();
+}
+
+int event_start(void)
+{
+	int fd = monitor_event_fd();
+	int rc = fd < 0 ? 0 : slow_watch(fd, EPOLLIN, handle_events, NULL);
+
+	if (rc == 0)
+		watched = fd;
+	return rc;
+}
+
+void event_stop(void)
+{
+	slow_unwatch(watched);
+	watched = -1;
+}

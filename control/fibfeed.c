@@ -108,7 +108,7 @@ static int send_single(struct fibfeed *f, const struct fibmsg *m)
 	return fibfeed_send(f, bytes, buf_writer_len(&w));
 }
 
-static void begin_sync(struct fibfeed *f, uint32_t id_base)
+static void begin_sync(struct fibfeed *f, uint32_t id_base, bool renumber)
 {
 	struct fibmsg m = {.type = FIBMSG_SYNC_BEGIN};
 	struct fibfeed_flight *flight;
@@ -120,7 +120,7 @@ static void begin_sync(struct fibfeed *f, uint32_t id_base)
 	TAILQ_FOREACH (flight, &f->flights, link)
 		flight->stale = flight->done == NULL;
 	fibfeed_objects_forget_sent(f);
-	rib_forget_sent(f->rib, id_base);
+	rib_forget_sent(f->rib, id_base, renumber);
 	f->phase = FIBFEED_SYNCING;
 	snprintf(f->state, sizeof(f->state), "syncing");
 	if (send_single(f, &m) != 0)
@@ -271,7 +271,7 @@ static void on_accepted(struct fibfeed *f, const struct fibfeed_flight *flight)
 	f->next_object = 0;
 	rib_resolve_all(f->rib);
 	if (rib_retry_refused(f->rib))
-		begin_sync(f, 0);
+		begin_sync(f, 0, false);
 }
 
 static void on_refused(struct fibfeed *f, const struct fibfeed_flight *flight, const struct fibmsg_ack *ack)
@@ -296,7 +296,7 @@ static void on_refused(struct fibfeed *f, const struct fibfeed_flight *flight, c
 		rib_refuse(f->rib, &m, ack->text);
 		rib_resolve_all(f->rib);
 	}
-	begin_sync(f, 0);
+	begin_sync(f, 0, false);
 }
 
 static void on_ack(struct fibfeed *f, const struct fibmsg_ack *ack)
@@ -342,7 +342,8 @@ static void on_hello_reply(struct fibfeed *f, const struct fibmsg_hello_reply *r
 	f->complained = false;
 	f->phase = FIBFEED_SYNCING;
 	f->env.connected(f->env.arg, reply->generation != 0);
-	begin_sync(f, reply->id_base);
+	/* What it holds is what this process told it: then the ids still mean the same. */
+	begin_sync(f, reply->id_base, f->generation == 0 || reply->generation != f->generation);
 }
 
 static void on_message(struct fibfeed *f, uint32_t seq, const struct fibmsg *m)

@@ -278,7 +278,7 @@ void rib_resolve_all(struct rib *r)
 	r->resolve_pending = true;
 }
 
-void rib_forget_sent(struct rib *r, uint32_t id_base)
+void rib_forget_sent(struct rib *r, uint32_t id_base, bool renumber)
 {
 	struct rib_table *t;
 	struct ptree_node *node, *next;
@@ -296,7 +296,7 @@ void rib_forget_sent(struct rib *r, uint32_t id_base)
 			}
 		}
 	}
-	rib_group_forget_sent(r, id_base);
+	rib_group_forget_sent(r, id_base, renumber);
 }
 
 /* What the dataplane should have for the entry. */

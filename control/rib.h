@@ -81,8 +81,12 @@ void rib_remove_bgp(struct rib *r);
 /* Interfaces or their faults changed: resolve everything again. */
 void rib_resolve_all(struct rib *r);
 
-/* A dataplane that may know nothing: everything is told again; ids from id_base up are free. */
-void rib_forget_sent(struct rib *r, uint32_t id_base);
+/*
+ * A dataplane that may know nothing: everything is told again. Ids from id_base up are free there; renumber:
+ * what it knows by ids below may be another's (an earlier process of control), so that none of ours stays
+ * below.
+ */
+void rib_forget_sent(struct rib *r, uint32_t id_base, bool renumber);
 /* The next message for the dataplane; false: it knows all. Counts as told. */
 bool rib_next_message(struct rib *r, struct fibmsg *m);
 bool rib_has_messages(struct rib *r);

@@ -133,7 +133,7 @@ const char *rib_group_fault(const struct rib_group *g)
 	return NULL;
 }
 
-void rib_group_forget_sent(struct rib *r, uint32_t id_base)
+void rib_group_forget_sent(struct rib *r, uint32_t id_base, bool renumber)
 {
 	struct rib_nexthop *nh, *nh_next;
 	struct rib_group *g, *g_next;
@@ -149,6 +149,8 @@ void rib_group_forget_sent(struct rib *r, uint32_t id_base)
 				TAILQ_REMOVE(&r->new_groups, g, queue);
 			g->sent = false;
 			g->queued = g->refs > 0;
+			if (renumber)
+				g->id = r->next_id++;
 			if (g->queued)
 				TAILQ_INSERT_TAIL(&r->new_groups, g, queue);
 			else
@@ -164,6 +166,8 @@ void rib_group_forget_sent(struct rib *r, uint32_t id_base)
 				TAILQ_REMOVE(&r->new_nexthops, nh, queue);
 			nh->sent = false;
 			nh->queued = nh->refs > 0;
+			if (renumber)
+				nh->id = r->next_id++;
 			if (nh->queued)
 				TAILQ_INSERT_TAIL(&r->new_nexthops, nh, queue);
 			else

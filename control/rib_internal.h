@@ -100,7 +100,7 @@ void rib_group_ref(struct rib *r, struct rib_group *g);
 void rib_group_unref(struct rib *r, struct rib_group *g);
 /* Why the group cannot be used: refused, or a member is and no other is left. NULL: it can. */
 const char *rib_group_fault(const struct rib_group *g);
-void rib_group_forget_sent(struct rib *r, uint32_t id_base);
+void rib_group_forget_sent(struct rib *r, uint32_t id_base, bool renumber);
 bool rib_group_next_new(struct rib *r, struct fibmsg *m);
 bool rib_group_next_dead(struct rib *r, struct fibmsg *m);
 void rib_group_refuse(struct rib *r, const struct fibmsg *m, const char *why);

@@ -200,7 +200,7 @@ static void refused_objects_are_set_aside(void **state)
 	assert_true(rib_next_message(r, &m));
 	assert_int_equal(m.type, FIBMSG_SET_NEXTHOP);
 	rib_refuse(r, &m, "no such interface");
-	rib_forget_sent(r, 0);
+	rib_forget_sent(r, 0, false);
 	pull(r);
 	assert_string_equal(way("10.0.0.0/24"), "via lan 10.1.0.10");
 	assert_int_equal(rib_list(r, &all, &cursor, info, 4), 2);
@@ -208,7 +208,7 @@ static void refused_objects_are_set_aside(void **state)
 	assert_true(rib_retry_refused(r));
 	assert_false(rib_retry_refused(r));
 	memset(&model, 0, sizeof(model));
-	rib_forget_sent(r, 0);
+	rib_forget_sent(r, 0, false);
 	pull(r);
 	assert_string_equal(way("10.0.0.0/24"), "via lan 10.1.0.9");
 	rib_free(r);
@@ -221,9 +221,10 @@ static void a_new_dataplane_is_told_everything_above_its_ids(void **state)
 	set(r, "10.0.0.0/24", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.9"));
 	pull(r);
 	memset(&model, 0, sizeof(model));
-	rib_forget_sent(r, 5000);
+	rib_forget_sent(r, 5000, true);
 	assert_int_equal(pull(r), 3);
 	assert_string_equal(way("10.0.0.0/24"), "via lan 10.1.0.9");
+	assert_true(model.groups[0].id >= 5000 && model.nexthops[0].id >= 5000);
 	set(r, "10.0.0.0/24", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.10"));
 	pull(r);
 	assert_true(model.groups[0].id >= 5000);
@@ -287,7 +288,7 @@ static void random_changes_agree_with_the_listing(void **state)
 			pull(r);
 		if (unit_random(&seed) % 2000 == 0) {
 			memset(&model, 0, sizeof(model));
-			rib_forget_sent(r, 0);
+			rib_forget_sent(r, 0, false);
 		}
 	}
 	pull(r);

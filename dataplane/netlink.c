@@ -28,3 +28,6 @@ int netlink_address_del(struct iface *ifc, const struct ip_prefix *a)
 void netlink_neigh_ask(const struct iface *ifc, const struct ip_addr *a, bool managed)
 {
 }
+void hostrule_schedule(void)
+{
+}

@@ -11,6 +11,7 @@
 #include <sys/time.h>
 
 #include "control/bgp_glue_internal.h"
+#include "lib/fibmsg.h"
 #include "lib/log.h"
 #include "lib/nsec.h"
 
@@ -41,9 +42,26 @@ static void arm_deadline(struct bgp_glue *g, bool at_once)
 	event_add(g->timer, &tv);
 }
 
-static void log_event(const struct bgp_event *e)
+static size_t slot_of(const char *peer)
+{
+	return fibmsg_line_table(peer) / 2 % BGP_GLUE_LAST_ERRORS; /* any hash of a name will do */
+}
+
+/* A neighbour that is not there says so at each attempt: told once, until something else happens to it. */
+static bool is_repeated(struct bgp_glue *g, const struct bgp_event *e)
+{
+	struct bgp_event *last = &g->last_errors[slot_of(e->peer)];
+	const bool same = e->kind == BGP_EVENT_ERROR && last->kind == e->kind &&
+			  strcmp(last->peer, e->peer) == 0 && strcmp(last->text, e->text) == 0;
+
+	*last = *e;
+	return same;
+}
+
+static void log_event(struct bgp_glue *g, const struct bgp_event *e)
 {
 	const char *peer = e->peer[0] != '\0' ? e->peer : "BGP";
+	const bool repeated = is_repeated(g, e);
 
 	switch (e->kind) {
 	case BGP_EVENT_UP:
@@ -53,7 +71,10 @@ static void log_event(const struct bgp_event *e)
 		log_warn("%s: session ended: %s", peer, e->text);
 		break;
 	case BGP_EVENT_ERROR:
-		log_info("%s: %s", peer, e->text);
+		if (repeated)
+			log_debug("%s: %s", peer, e->text);
+		else
+			log_info("%s: %s", peer, e->text);
 		break;
 	case BGP_EVENT_LIMIT:
 	case BGP_EVENT_MALFORMED:
@@ -81,7 +102,7 @@ static void run_actions(struct bgp_glue *g)
 			bgp_sock_send(g, a.conn);
 			break;
 		case BGP_ACTION_EVENT:
-			log_event(&a.event);
+			log_event(g, &a.event);
 			break;
 		}
 	}

@@ -8,6 +8,8 @@
 
 #include "control/bgp_glue.h"
 
+#define BGP_GLUE_LAST_ERRORS 64 /* remembered, by a hash of the peer's name */
+
 struct bgp_sock {
 	TAILQ_ENTRY(bgp_sock) link;
 	struct bgp_glue *glue;
@@ -43,7 +45,8 @@ struct bgp_glue {
 	struct ip_prefix *connected; /* as last told by the daemon */
 	size_t n_connected;
 	struct bgp_route_change *changes; /* room for one pull */
-	bool pull_waits;		  /* the last pull did not take all */
+	struct bgp_event last_errors[BGP_GLUE_LAST_ERRORS];
+	bool pull_waits; /* the last pull did not take all */
 };
 
 /* bgp_glue.c: to be called after each input to the core. */

@@ -5,32 +5,46 @@
 
 #include "control/byway_show.h"
 
-/* "via 10.1.0.77 on lan, then tunnel friend2 (friend)" */
-static const char *format_hops(json_t *hops, char *buf, size_t size)
+static void format_hop(json_t *hop, char buf[BYWAY_CELL])
 {
-	size_t used = 0, i;
-	json_t *hop;
+	const char *kind = byway_cell_text(hop, "kind"), *iface = byway_cell_text(hop, "interface");
+	const char *peer = json_string_value(json_object_get(hop, "peer"));
+
+	if (strcmp(kind, "via") == 0)
+		snprintf(buf, BYWAY_CELL, "via %s on %s", byway_cell_text(hop, "gateway"), iface);
+	else if (strcmp(kind, "connected") == 0)
+		snprintf(buf, BYWAY_CELL, "on %s", iface);
+	else if (strcmp(kind, "tunnel") == 0)
+		snprintf(buf, BYWAY_CELL, "tunnel %s%s%s%s", iface, peer != NULL ? " (" : "",
+		    peer != NULL ? peer : "", peer != NULL ? ")" : "");
+	else
+		snprintf(buf, BYWAY_CELL, "%s", kind);
+}
+
+/*
+ * "tunnel friend1 (friend), then tunnel friend2 (friend)", the one that serves first; those before it in the
+ * order of preference are dead.
+ */
+static const char *format_hops(json_t *row, char *buf, size_t size)
+{
+	json_t *hops = json_object_get(row, "next-hops"), *hop;
+	size_t in_use = 0, used = 0, i;
+	char text[BYWAY_CELL];
 
 	buf[0] = '\0';
 	json_array_foreach (hops, i, hop) {
-		const char *kind = byway_cell_text(hop, "kind"), *iface = byway_cell_text(hop, "interface");
-		const char *gateway = json_string_value(json_object_get(hop, "gateway"));
-		const char *peer = json_string_value(json_object_get(hop, "peer"));
-
-		if (used >= size)
-			break;
-		used += (size_t)snprintf(buf + used, size - used, "%s", i > 0 ? ", then " : "");
-		if (used >= size)
-			break;
-		if (strcmp(kind, "via") == 0)
-			used += (size_t)snprintf(buf + used, size - used, "via %s on %s", gateway, iface);
-		else if (strcmp(kind, "connected") == 0)
-			used += (size_t)snprintf(buf + used, size - used, "on %s", iface);
-		else if (strcmp(kind, "tunnel") == 0)
-			used += (size_t)snprintf(buf + used, size - used, "tunnel %s%s%s%s", iface,
-			    peer != NULL ? " (" : "", peer != NULL ? peer : "", peer != NULL ? ")" : "");
-		else
-			used += (size_t)snprintf(buf + used, size - used, "%s", kind);
+		if (json_is_true(json_object_get(hop, "in-use")))
+			in_use = i;
+	}
+	if (json_is_false(json_object_get(row, "alive")))
+		used += (size_t)snprintf(buf, size, "DEAD: ");
+	for (i = in_use; i < json_array_size(hops) && used < size; i++) {
+		format_hop(json_array_get(hops, i), text);
+		used += (size_t)snprintf(buf + used, size - used, "%s%s", i > in_use ? ", then " : "", text);
+	}
+	for (i = 0; i < in_use && used < size; i++) {
+		format_hop(json_array_get(hops, i), text);
+		used += (size_t)snprintf(buf + used, size - used, ", instead of %s", text);
 	}
 	return buf;
 }
@@ -77,7 +91,7 @@ void byway_show_routes(struct byway_view *v, json_t *row)
 	    byway_cell_text(row, "prefix"),
 	    byway_cell_text(row, "source"),
 	    byway_cell_number(row, "distance", distance),
-	    format_hops(json_object_get(row, "next-hops"), hops, sizeof(hops)),
+	    format_hops(row, hops, sizeof(hops)),
 	    format_details(row, details, sizeof(details)),
 	};
 

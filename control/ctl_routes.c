@@ -12,8 +12,14 @@
 #include "control/ctl_commands.h"
 #include "control/ctl_rows.h"
 #include "control/daemon.h"
+#include "control/fibfeed.h"
 
 #define MAX_CANDIDATES 16 /* of one prefix */
+
+struct in_use {
+	uint32_t id;
+	uint8_t member; /* 255: none is alive */
+};
 
 struct listing {
 	struct ip_prefix within; /* family 0: everything */
@@ -25,6 +31,9 @@ struct listing {
 	uint8_t bgp_family; /* enum bgp_family that is walked now */
 	bool bgp_ahead, bgp_ended;
 	struct ip_prefix bgp_at; /* of the next path, when bgp_ahead */
+	uint32_t query;		 /* for the groups, before the first row */
+	struct in_use *groups;	 /* by id, sorted; which member serves, as the dataplane says */
+	size_t n_groups;
 };
 
 static const char *kind_text(uint8_t kind)
@@ -52,14 +61,36 @@ static json_t *hop_row(const struct daemon *d, const struct rib_gateway *g)
 	return row;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct in_use *p = a, *q = b;
+
+	return p->id < q->id ? -1 : p->id > q->id;
+}
+
+/* Which next hop serves now is the dataplane's word: it moves groups by itself. */
+static void add_in_use(json_t *row, json_t *hops, const struct listing *l, uint32_t group)
+{
+	const struct in_use key = {.id = group};
+	const struct in_use *found =
+	    l->n_groups > 0 ? bsearch(&key, l->groups, l->n_groups, sizeof(key), by_id) : NULL;
+
+	if (found == NULL)
+		return;
+	for (size_t i = 0; i < json_array_size(hops); i++)
+		json_object_set_new(json_array_get(hops, i), "in-use", json_boolean(i == found->member));
+	json_object_set_new(row, "alive", json_boolean(found->member != 255));
+}
+
 static json_t *base_row(const char *table, const struct ip_prefix *prefix, const char *source)
 {
 	return json_pack(
 	    "{s:s, s:o, s:s}", "table", table, "prefix", ctl_rows_prefix(prefix), "source", source);
 }
 
-static void add_route(json_t *row, const struct daemon *d, const struct rib_route_info *r)
+static void add_route(json_t *row, const struct ctl_request *q, const struct rib_route_info *r)
 {
+	const struct daemon *d = q->daemon;
 	json_t *hops = json_array();
 
 	json_object_set_new(row, "distance", json_integer(r->distance));
@@ -71,6 +102,8 @@ static void add_route(json_t *row, const struct daemon *d, const struct rib_rout
 		json_array_append_new(hops, hop_row(d, &r->hops[i].gateway));
 	for (unsigned i = 0; i < r->n_gateways && r->n_hops == 0; i++)
 		json_array_append_new(hops, hop_row(d, &r->gateways[i]));
+	if (r->active)
+		add_in_use(row, hops, q->state, r->group);
 	json_object_set_new(row, "next-hops", hops);
 	if (r->reason[0] != '\0')
 		json_object_set_new(row, "reason", ctl_rows_text(r->reason));
@@ -94,7 +127,7 @@ static void row_path(struct ctl_request *q, const struct bgp_path_info *p, const
 	if (p->stale)
 		json_object_set_new(row, "stale", json_true());
 	if (p->active && p->rank == 0 && r != NULL) {
-		add_route(row, q->daemon, r);
+		add_route(row, q, r);
 	} else {
 		json_object_set_new(
 		    row, "distance", json_integer(p->external ? RIB_DISTANCE_EBGP : RIB_DISTANCE_IBGP));
@@ -132,7 +165,7 @@ static void row_routes(struct ctl_request *q, const struct listing *l)
 			continue;
 		}
 		row = base_row(r->table_name, &r->prefix, rib_source_text(r->source));
-		add_route(row, q->daemon, r);
+		add_route(row, q, r);
 		ctl_row(q, row);
 	}
 	if (l->routes[0].table == FIBMSG_OVERLAY)
@@ -202,20 +235,60 @@ static bool step(struct ctl_request *q, struct listing *l)
 	return true;
 }
 
+static void release(struct ctl_request *q)
+{
+	free(((struct listing *)q->state)->groups);
+}
+
 static void more(struct ctl_request *q)
 {
 	struct listing *l = q->state;
 
 	while (ctl_has_room(q)) {
 		if (!step(q, l)) {
+			release(q);
 			ctl_done(q);
 			return;
 		}
 	}
 }
 
+static void on_group(void *arg, const struct fibmsg *m)
+{
+	struct ctl_request *q = arg;
+	struct listing *l = q->state;
+
+	if ((l->n_groups & (l->n_groups - 1)) == 0) {
+		l->groups =
+		    realloc(l->groups, (l->n_groups == 0 ? 1 : l->n_groups * 2) * sizeof(l->groups[0]));
+		if (l->groups == NULL)
+			abort();
+	}
+	l->groups[l->n_groups++] = (struct in_use){m->u.row_group.id, m->u.row_group.active};
+}
+
+static void on_groups_done(void *arg, int code, const char *text)
+{
+	struct ctl_request *q = arg;
+	struct listing *l = q->state;
+
+	qsort(l->groups, l->n_groups, sizeof(l->groups[0]), by_id);
+	q->cancel = release;
+	q->more = more;
+	more(q);
+}
+
+static void on_cancel(struct ctl_request *q)
+{
+	struct listing *l = q->state;
+
+	fibfeed_cancel(q->daemon->feed, l->query);
+	release(q);
+}
+
 void ctl_show_routes(struct ctl_request *q)
 {
+	static const struct fibmsg_query_msg groups = {.kind = FIBMSG_QUERY_GROUPS};
 	const char *prefix = ctl_arg(q, "prefix");
 	struct listing *l = calloc(1, sizeof(*l));
 	struct err_msg msg;
@@ -227,5 +300,10 @@ void ctl_show_routes(struct ctl_request *q)
 		ctl_fail(q, "invalid", NULL, "%s", msg.text);
 		return;
 	}
+	q->cancel = on_cancel;
+	if (fibfeed_query(q->daemon->feed, &groups, on_group, on_groups_done, q, &l->query) == 0)
+		return;
+	/* Without a dataplane the routes are there all the same. */
+	q->cancel = release;
 	q->more = more;
 }

@@ -25,7 +25,7 @@ static void nexthop_release(struct nexthop *nh)
 {
 	if (nh->neigh)
 		neigh_put(nh->neigh);
-	defer_rcu(free, nh);
+	rcu_retire(free, nh);
 }
 
 /* Neighbour or peer of a next hop that leaves by an interface. */

@@ -43,7 +43,7 @@ static struct fib_table *tables[FIB_TABLES]; /* RCU; the overlay is tables[0] */
 
 static void defer_release(void *arg, void (*release)(void *), void *ptr)
 {
-	defer_rcu(release, ptr);
+	rcu_retire(release, ptr);
 }
 
 static const struct lpm_mem rcu_mem = {.defer = defer_release};
@@ -277,7 +277,7 @@ static void drop_empty(int place)
 	if (place == 0 || t->routes.n_live)
 		return;
 	rcu_assign_pointer(tables[place], NULL);
-	defer_rcu(table_free, t);
+	rcu_retire(table_free, t);
 }
 
 int fib_del(uint32_t table, const struct ip_prefix *prefix, enum fib_origin origin)

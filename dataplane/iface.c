@@ -66,8 +66,8 @@ int iface_add(enum iface_kind kind, const char *name, struct iface **out)
 void iface_del(struct iface *ifc)
 {
 	rcu_assign_pointer(table[ifc->index], NULL);
-	defer_rcu(free, ifc->addresses);
-	defer_rcu(free, ifc);
+	rcu_retire(free, ifc->addresses);
+	rcu_retire(free, ifc);
 }
 
 int iface_set_addresses(struct iface *ifc, const struct ip_prefix *a, unsigned n)
@@ -84,7 +84,7 @@ int iface_set_addresses(struct iface *ifc, const struct ip_prefix *a, unsigned n
 		memcpy(now->a, a, n * sizeof(*a));
 	rcu_assign_pointer(ifc->addresses, now);
 	if (old)
-		defer_rcu(free, old);
+		rcu_retire(free, old);
 	return 0;
 }
 
@@ -116,7 +116,7 @@ int iface_set_router_sources(const struct ip_addr *source4, const struct ip_addr
 	*now = (struct router_sources){*source4, *source6};
 	rcu_assign_pointer(router_sources, now);
 	if (old)
-		defer_rcu(free, old);
+		rcu_retire(free, old);
 	return 0;
 }
 

@@ -201,7 +201,7 @@ static int run(const struct options *o, struct err_msg *msg)
 	slow_stop();
 out:
 	workers_stop();
-	rcu_defer_barrier();
+	rcu_settle();
 	workers_destroy();
 	fib_fini();
 	rcu_defer_unregister_thread();

@@ -110,7 +110,7 @@ static void publish(uint32_t index, struct group *g, uintptr_t v, struct group_b
 	g->buckets = buckets;
 	atomic_store_explicit(&group_forward[index], v, memory_order_release); /* pair: group_pick */
 	if (old && old != buckets)
-		defer_rcu(free, old);
+		rcu_retire(free, old);
 }
 
 /* True when what serves is not what served. */

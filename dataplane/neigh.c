@@ -114,7 +114,7 @@ static void route_remove(struct entry *e)
 		fib_del(e->tables[i], &host, FIB_NEIGHBOUR);
 	monitor_group_del(e->group);
 	group_index_free(e->group);
-	defer_rcu(free, e->nh);
+	rcu_retire(free, e->nh);
 	e->nh = NULL;
 	e->group = 0;
 	e->n_tables = 0;
@@ -306,7 +306,7 @@ static void entry_free(struct entry **at)
 	release_all(e, false);
 	route_remove(e);
 	n_entries--;
-	defer_rcu(free, e);
+	rcu_retire(free, e);
 }
 
 void neigh_flush(uint16_t iface)

@@ -59,5 +59,5 @@ void group_index_free(uint32_t index)
 {
 	/* A worker that looked a packet up before the route went still holds the index until its burst ends.
 	 */
-	defer_rcu(give_back, (void *)(uintptr_t)index);
+	rcu_retire(give_back, (void *)(uintptr_t)index);
 }

@@ -313,7 +313,7 @@ int slow_start(const struct slow_config *config, struct err_msg *msg)
 	if (!rc && config->host)
 		rc = netlink_start(msg);
 	if (!rc)
-		rc = tunnel_start(config->state_dir, msg);
+		rc = tunnel_start(config->state_dir, config->host, msg);
 	if (!rc)
 		rc = apply_start(msg);
 	if (!rc)

@@ -19,15 +19,18 @@
 
 static void defer_release(void *arg, void (*release)(void *), void *ptr)
 {
-	defer_rcu(release, ptr);
+	rcu_retire(release, ptr);
 }
 
 static const struct lpm_mem rcu_mem = {.defer = defer_release};
 
-int tunnel_start(const char *state_dir, struct err_msg *msg)
+static bool with_uapi;
+
+int tunnel_start(const char *state_dir, bool uapi, struct err_msg *msg)
 {
 	int err = crypto_init();
 
+	with_uapi = uapi;
 	if (err)
 		return err_set(msg, err, "the system has no source of randomness");
 	err = aead_burst_init(NULL);
@@ -185,7 +188,7 @@ int tunnel_set(const struct fibmsg_tunnel *config, struct err_msg *msg)
 	atomic_store_explicit(&t->mss_clamp, config->mss_clamp != 0, memory_order_relaxed);
 	change_identity(t, key);
 	update_mtu(t);
-	if (made)
+	if (made && with_uapi)
 		uapi_open(t);
 	tunnel_lines_changed();
 out:
@@ -219,7 +222,7 @@ int tunnel_del(const char *name)
 	tunnel_table_set_port(t->port, 0);
 	rcu_assign_pointer(t->iface->tunnel, NULL);
 	iface_del(t->iface);
-	defer_rcu(free_tunnel, t);
+	rcu_retire(free_tunnel, t);
 	return 0;
 }
 

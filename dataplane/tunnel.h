@@ -27,8 +27,9 @@ void tunnel_input(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 /* The tunnel interface that listens on this UDP port (host order), 0: none. RCU read side. */
 uint16_t tunnel_by_port(uint16_t udp_port);
 
-/* Slow thread, once: keys of the process, and what survived in state_dir (NULL: nothing is kept). ERR_*. */
-int tunnel_start(const char *state_dir, struct err_msg *msg);
+/* Slow thread, once: the cipher, and what survived in state_dir (NULL: nothing is kept). uapi: tunnels have
+ * sockets for stock `wg`. ERR_*. */
+int tunnel_start(const char *state_dir, bool uapi, struct err_msg *msg);
 /* Writes what survives, wipes keys, removes tunnels. */
 void tunnel_stop(void);
 

@@ -27,7 +27,7 @@ static struct wg_cookie_load load;
 
 static void note_traffic(struct tunnel_peer *p, uint32_t rx_bytes, uint32_t tx_bytes)
 {
-	uint64_t now = slow_now_ns();
+	uint64_t now = tunnel_now_ns();
 
 	if (rx_bytes) {
 		atomic_store_explicit(&p->marks.last_rx_ns, now, memory_order_relaxed);
@@ -80,7 +80,7 @@ static bool can_seal(const struct tunnel_peer *p)
 	const struct tunnel_keypair *kp = p->current;
 
 	return kp && wg_timers_key_seals(kp->birth_ns,
-			 atomic_load_explicit(&kp->send_counter, memory_order_relaxed), slow_now_ns());
+			 atomic_load_explicit(&kp->send_counter, memory_order_relaxed), tunnel_now_ns());
 }
 
 static void inject_into_tunnel(struct tunnel_peer *p, struct rte_mbuf **pkts, unsigned n)
@@ -145,10 +145,10 @@ void tunnel_handshake_queue(struct tunnel_peer *p, struct rte_mbuf *pkt)
 
 static void finish_handshake(struct tunnel_peer *p)
 {
-	p->handshake_ns = slow_now_ns();
+	p->handshake_ns = tunnel_now_ns();
 	p->handshake_realtime_ns = nsec_realtime();
 	p->attempts = 0;
-	wg_timers_note_session(&p->timers, slow_now_ns());
+	wg_timers_note_session(&p->timers, tunnel_now_ns());
 	tunnel_timer_touch(p);
 }
 
@@ -200,7 +200,17 @@ void tunnel_handshake_drop_keys(struct tunnel_peer *p)
 
 void tunnel_handshake_want(struct tunnel_peer *p)
 {
-	if (wg_timers_want_handshake(&p->timers, slow_now_ns()))
+	uint64_t patience_ns = p->next ? p->next->birth_ns + WG_REKEY_TIMEOUT_NS : 0;
+
+	/* The peer has just made keys with us and will use them in a moment: no second handshake across that
+	 * one. */
+	if (patience_ns > tunnel_now_ns()) {
+		p->timers.demand_ns = tunnel_now_ns();
+		p->timers.retry_ns = patience_ns;
+		tunnel_timer_touch(p);
+		return;
+	}
+	if (wg_timers_want_handshake(&p->timers, tunnel_now_ns()))
 		tunnel_handshake_initiate(p);
 }
 
@@ -210,7 +220,8 @@ static void retry_without_path(struct tunnel_peer *p)
 	uint64_t wait_ns = PATH_RETRY_NS << (p->attempts < 6 ? p->attempts : 6);
 
 	p->attempts++;
-	p->timers.retry_ns = slow_now_ns() + (wait_ns < WG_REKEY_TIMEOUT_NS ? wait_ns : WG_REKEY_TIMEOUT_NS);
+	p->timers.retry_ns =
+	    tunnel_now_ns() + (wait_ns < WG_REKEY_TIMEOUT_NS ? wait_ns : WG_REKEY_TIMEOUT_NS);
 	tunnel_timer_touch(p);
 }
 
@@ -229,7 +240,7 @@ void tunnel_handshake_initiate(struct tunnel_peer *p)
 	}
 	p->attempts++;
 	crypto_fill_random(&random, sizeof(random));
-	wg_timers_note_initiation(&p->timers, slow_now_ns(), random);
+	wg_timers_note_initiation(&p->timers, tunnel_now_ns(), random);
 	tunnel_timer_touch(p);
 	tunnel_table_release(p->handshake.local_index);
 	crypto_wipe(&p->handshake, sizeof(p->handshake));
@@ -242,7 +253,7 @@ void tunnel_handshake_initiate(struct tunnel_peer *p)
 		&p->handshake, &p->tunnel->identity, &p->noise, ephemeral, receiver, nsec_realtime(), &msg)) {
 		tunnel_table_release(receiver);
 	} else {
-		wg_cookie_stamp_macs(&p->cookies, &msg, sizeof(msg), slow_now_ns());
+		wg_cookie_stamp_macs(&p->cookies, &msg, sizeof(msg), tunnel_now_ns());
 		if (send_message(p->tunnel, &msg, sizeof(msg), p->path, TUNNEL_DSCP_HANDSHAKE))
 			note_traffic(p, 0, sizeof(msg));
 	}
@@ -276,7 +287,7 @@ static int answer_initiation(const struct message *msg, struct tunnel_peer *p, s
 		tunnel_table_release(receiver);
 		goto out;
 	}
-	kp = tunnel_keypair_publish(p, &keys, slow_now_ns());
+	kp = tunnel_keypair_publish(p, &keys, tunnel_now_ns());
 	if (!kp) {
 		err = ERR_NOMEM;
 		goto out;
@@ -285,7 +296,7 @@ static int answer_initiation(const struct message *msg, struct tunnel_peer *p, s
 	tunnel_keypair_retire(p->previous);
 	p->previous = NULL;
 	p->next = kp;
-	wg_cookie_stamp_macs(&p->cookies, &response, sizeof(response), slow_now_ns());
+	wg_cookie_stamp_macs(&p->cookies, &response, sizeof(response), tunnel_now_ns());
 	if (send_answer(msg, &response, sizeof(response)))
 		note_traffic(p, 0, sizeof(response));
 out:
@@ -296,7 +307,7 @@ out:
 static enum drop_reason handle_initiation(const struct message *msg)
 {
 	const struct wg_wire_initiation *in = (const struct wg_wire_initiation *)(const void *)msg->payload;
-	uint64_t now = slow_now_ns();
+	uint64_t now = tunnel_now_ns();
 	struct wg_noise_handshake hs;
 	struct wg_noise_peer *noise;
 	struct tunnel_peer *p;
@@ -335,7 +346,7 @@ static enum drop_reason handle_response(const struct message *msg)
 	if (wg_noise_consume_response(&p->handshake, &p->tunnel->identity, &p->noise, in) ||
 	    wg_noise_derive_keys(&p->handshake, &keys))
 		return DROP_HANDSHAKE_INVALID;
-	kp = tunnel_keypair_publish(p, &keys, slow_now_ns());
+	kp = tunnel_keypair_publish(p, &keys, tunnel_now_ns());
 	if (!kp)
 		return DROP_HANDSHAKE_INVALID;
 	note_traffic(p, msg->len, 0);
@@ -360,7 +371,7 @@ static enum drop_reason handle_cookie_reply(const struct message *msg)
 
 	if (!p && kp)
 		p = tunnel_peer_by_index(kp->peer); /* to a response of ours */
-	if (!p || p->tunnel != msg->tunnel || wg_cookie_consume_reply(&p->cookies, in, slow_now_ns()))
+	if (!p || p->tunnel != msg->tunnel || wg_cookie_consume_reply(&p->cookies, in, tunnel_now_ns()))
 		return DROP_HANDSHAKE_INVALID;
 	return DROP_REASONS;
 }
@@ -370,18 +381,18 @@ static enum drop_reason check_macs(const struct message *msg)
 {
 	struct wg_cookie_checker *c = &msg->tunnel->cookies;
 	uint8_t random[CRYPTO_KEY_LEN], nonce[WG_WIRE_NONCE_LEN];
-	bool loaded = wg_cookie_note_message(&load, slow_now_ns());
+	bool loaded = wg_cookie_note_message(&load, tunnel_now_ns());
 	struct wg_wire_cookie_reply reply;
 	enum wg_cookie_verdict verdict;
 
-	verdict = wg_cookie_check_macs(c, msg->payload, msg->len, &msg->from.remote, slow_now_ns());
+	verdict = wg_cookie_check_macs(c, msg->payload, msg->len, &msg->from.remote, tunnel_now_ns());
 	if (verdict == WG_COOKIE_BAD_MAC1)
 		return DROP_HANDSHAKE_MAC1;
 	if (verdict == WG_COOKIE_GOOD_MAC2 || !loaded)
 		return DROP_REASONS;
 	crypto_fill_random(random, sizeof(random));
 	crypto_fill_random(nonce, sizeof(nonce));
-	wg_cookie_refresh_secret(c, random, slow_now_ns());
+	wg_cookie_refresh_secret(c, random, tunnel_now_ns());
 	crypto_wipe(random, sizeof(random));
 	if (!wg_cookie_create_reply(c, msg->payload, msg->len, &msg->from.remote, nonce, &reply))
 		send_answer(msg, &reply, sizeof(reply));

@@ -85,7 +85,7 @@ static bool publish_path(struct tunnel_peer *p, const struct iface *line, const 
 	}
 	rcu_assign_pointer(p->path, now);
 	if (old)
-		defer_rcu(free, old);
+		rcu_retire(free, old);
 	return true;
 }
 
@@ -95,7 +95,7 @@ void tunnel_path_drop(struct tunnel_peer *p)
 
 	rcu_assign_pointer(p->path, NULL);
 	if (old)
-		defer_rcu(free, old);
+		rcu_retire(free, old);
 }
 
 /* Has the line's table a way to the peer now? Else a message would be lost without a trace. */

@@ -111,7 +111,7 @@ void tunnel_peer_remove(struct tunnel_peer *p)
 	t->n_peers--;
 	note_only_peer(t);
 	tunnel_state_note(p);
-	defer_rcu(free_peer, p);
+	rcu_retire(free_peer, p);
 }
 
 static int read_preshared(const struct fibmsg_peer *config, uint8_t key[CRYPTO_KEY_LEN], struct err_msg *msg)

@@ -214,6 +214,7 @@ void tunnel_handshake_queue(
 void tunnel_handshake_drop_queue(struct tunnel_peer *p);
 
 /* tunnel_timer.c: slow thread. */
+uint64_t tunnel_now_ns(void); /* the slow thread's time, or that of the last tick if that is later */
 void tunnel_timer_touch(struct tunnel_peer *p); /* something changed: ask its timers soon */
 
 /* tunnel_state.c: slow thread. */

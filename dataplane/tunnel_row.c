@@ -63,7 +63,7 @@ static void fill_peer(const struct tunnel_peer *p, struct fibmsg_row_peer *row)
 	memcpy(row->name, p->name, sizeof(row->name));
 	row->endpoint = p->remote;
 	memcpy(row->line, p->line, sizeof(row->line));
-	row->handshake_ns = p->handshake_ns ? slow_now_ns() - p->handshake_ns : UINT64_MAX;
+	row->handshake_ns = p->handshake_ns ? tunnel_now_ns() - p->handshake_ns : UINT64_MAX;
 	row->rx_bytes = atomic_load_explicit(&p->rx_bytes, memory_order_relaxed);
 	row->tx_bytes = atomic_load_explicit(&p->tx_bytes, memory_order_relaxed);
 }

@@ -160,7 +160,7 @@ static void write_file(uint64_t ahead_ns)
 void tunnel_state_note(struct tunnel_peer *p)
 {
 	if (directory[0] && write_at_ns == UINT64_MAX) {
-		write_at_ns = slow_now_ns() + DEBOUNCE_NS;
+		write_at_ns = tunnel_now_ns() + DEBOUNCE_NS;
 		tunnel_timer_touch(p);
 	}
 }

@@ -137,5 +137,5 @@ void tunnel_keypair_retire(struct tunnel_keypair *kp)
 	if (!kp)
 		return;
 	rcu_assign_pointer(slots[kp->local_index % TUNNEL_INDICES].keypair, NULL);
-	defer_rcu(free_keypair, kp);
+	rcu_retire(free_keypair, kp);
 }

@@ -13,6 +13,15 @@
 
 static uint64_t next_deadline_ns = UINT64_MAX;
 
+static uint64_t ticked_ns;
+
+uint64_t tunnel_now_ns(void)
+{
+	uint64_t now_ns = slow_now_ns();
+
+	return now_ns > ticked_ns ? now_ns : ticked_ns;
+}
+
 void tunnel_timer_touch(struct tunnel_peer *p)
 {
 	p->deadline_ns = 0;
@@ -71,7 +80,10 @@ static void run_peer(struct tunnel_peer *p, uint64_t now_ns)
 
 uint64_t tunnel_tick(uint64_t now_ns)
 {
-	uint64_t state_ns = tunnel_state_tick(now_ns);
+	uint64_t state_ns;
+
+	ticked_ns = now_ns;
+	state_ns = tunnel_state_tick(now_ns);
 
 	if (now_ns >= next_deadline_ns) {
 		uint64_t next = UINT64_MAX;
@@ -137,7 +149,7 @@ static void follow(struct tunnel_peer *p)
 	}
 	/* A handshake under way may have gone into the dead line. */
 	if (p->timers.retry_ns && !p->current) {
-		p->timers.retry_ns = slow_now_ns();
+		p->timers.retry_ns = tunnel_now_ns();
 		tunnel_timer_touch(p);
 	}
 }

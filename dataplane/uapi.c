@@ -211,11 +211,8 @@ static void on_client(void *arg, uint32_t events)
 		return;
 	}
 	/* While an answer waits for room nothing more is read. */
-	if (had_answer != (c->out != NULL)) {
-		slow_unwatch(c->fd);
-		if (slow_watch(c->fd, c->out ? EPOLLOUT : EPOLLIN, on_client, c))
-			close_client(c);
-	}
+	if (had_answer != (c->out != NULL) && slow_watch(c->fd, c->out ? EPOLLOUT : EPOLLIN, on_client, c))
+		close_client(c);
 }
 
 static void on_connect(void *arg, uint32_t events)
@@ -266,8 +263,10 @@ void uapi_open(struct tunnel *t)
 	if (listen_at(u, t->iface->name) || slow_watch(u->fd, EPOLLIN, on_connect, u)) {
 		log_warn("tunnel %s: %s: %s; stock wg will not see it", t->iface->name, u->addr.sun_path,
 		    strerror(errno));
-		if (u->fd >= 0)
+		if (u->fd >= 0) {
 			close(u->fd);
+			unlink(u->addr.sun_path);
+		}
 		free(u);
 		return;
 	}

@@ -184,7 +184,7 @@ static int stop(void **state)
 	take_events("");
 	monitor_stop();
 	assert_int_equal(held, 0);
-	rcu_defer_barrier();
+	rcu_settle();
 	for (unsigned i = 0; i < 2; i++)
 		serve(i);
 	whole_run();

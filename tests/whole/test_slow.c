@@ -552,7 +552,7 @@ static int start_all(void **state)
 
 static int stop_all(void **state)
 {
-	rcu_defer_barrier();
+	rcu_settle();
 	workers_destroy();
 	fib_fini();
 	rcu_defer_unregister_thread();

@@ -51,7 +51,7 @@ int whole_stop(void **state)
 {
 	unsigned held = rte_mempool_in_use_count(worker_pool);
 
-	rcu_defer_barrier();
+	rcu_settle();
 	if (held)
 		print_error("%u packet buffers were not given back\n", held);
 	workers_destroy();
@@ -108,7 +108,7 @@ void whole_port_close(struct whole_port *p)
 
 	port_close(p->ifc);
 	iface_del(p->ifc);
-	rcu_defer_barrier();
+	rcu_settle();
 	rte_eth_dev_close(id);
 	rte_ring_free(p->to);
 	rte_ring_free(p->from);

@@ -170,6 +170,22 @@ void monitor_lines_judge(void)
 	choose_active();
 }
 
+/* Nothing can be probed while no neighbour on the way is known: that is worth a word. */
+static bool is_unresolved(const struct monitor_line *l)
+{
+	for (unsigned i = 0; i < l->line.params.n_targets; i++)
+		if (atomic_load_explicit(&l->via[i]->mac, memory_order_relaxed) & NEIGH_MAC_VALID)
+			return false;
+	return l->line.params.n_targets > 0;
+}
+
+static void explain_line(const struct monitor_line *l, const char *reason, char *buf, size_t size)
+{
+	bool add = l->line.link_up && l->line.probed != LINE_UP && is_unresolved(l);
+
+	snprintf(buf, size, "%s%s", reason, add ? "; no gateway answers ARP or ND" : "");
+}
+
 static void tell_line(struct monitor_line *l, uint32_t groups_moved, uint32_t took_us)
 {
 	struct monitor_event e = {
@@ -180,7 +196,7 @@ static void tell_line(struct monitor_line *l, uint32_t groups_moved, uint32_t to
 	e.when_ns = l->event_waits ? l->event.when_ns : monitor_now_ns();
 	snprintf(e.object, sizeof(e.object), "%s", l->config.port);
 	if (l->event_waits || l->fresh)
-		snprintf(e.reason, sizeof(e.reason), "%s", l->line.reason);
+		explain_line(l, l->line.reason, e.reason, sizeof(e.reason));
 	else
 		snprintf(e.reason, sizeof(e.reason), "%s",
 		    l->active ? "now the active line" : "another line is active now");
@@ -361,7 +377,7 @@ static void line_fill_row(const struct monitor_line *l, struct fibmsg_row_line *
 	    .probes_answered = l->line.probes_answered,
 	};
 	memcpy(row->port, l->config.port, sizeof(row->port));
-	snprintf(row->reason, sizeof(row->reason), "%s", line_explain(&l->line, monitor_now_ns(), text));
+	explain_line(l, line_explain(&l->line, monitor_now_ns(), text), row->reason, sizeof(row->reason));
 }
 
 static void call_row(void *arg)

@@ -308,6 +308,23 @@ static void a_silent_line_moves_all_groups(void **state)
 		group_done(index[i]);
 }
 
+static void a_silent_gateway_is_named(void **state)
+{
+	uint64_t mac = atomic_exchange(&wan[0].neighbour.mac, 0);
+	struct fibmsg_row_line row;
+
+	probes[0] = 0;
+	pass(700 * MS);
+	assert_int_equal(probes[0], 0); /* nowhere to send them */
+	take_events("wan1");
+	assert_string_equal(last.reason,
+	    "4 probes in a row unanswered for 500 ms by 203.0.113.1 and 2001:db8::1; "
+	    "no gateway answers ARP or ND");
+	assert_int_equal(monitor_line_row(0, &row), 0);
+	assert_string_equal(row.reason, last.reason);
+	atomic_store(&wan[0].neighbour.mac, mac);
+}
+
 static void a_fallen_link_moves_at_the_next_poll(void **state)
 {
 	uint32_t g = ordered(&wan[0].via, &wan[1].via);
@@ -621,6 +638,7 @@ int main(void)
 	    TEST(lines_come_up_and_one_is_active),
 	    TEST(probes_go_to_the_gateway),
 	    TEST(a_silent_line_moves_all_groups),
+	    TEST(a_silent_gateway_is_named),
 	    TEST(a_fallen_link_moves_at_the_next_poll),
 	    TEST(the_least_bad_serves),
 	    TEST(an_override_moves_at_once),

@@ -194,6 +194,10 @@ static const struct rule {
 
 static void parse_unknown(struct parser *p, uint8_t type, const struct found *a)
 {
+	if (type == 0) { /* reserved, and would come before AS_PATH in the tail */
+		react(p, BGP_REACT_DISCARD, BGP_UPDATE_OPTIONAL, a, "reserved type", type);
+		return;
+	}
 	if (!(a->flags & BGP_FLAG_OPTIONAL)) {
 		/* Milder than RFC 4271 §6.3: one message is not worth a session (RFC 7606 §1). */
 		react(p, BGP_REACT_WITHDRAW, BGP_UPDATE_WELL_KNOWN, a, "unknown and well-known", type);

@@ -22,14 +22,15 @@
 
 /*
  * Host interface of an interface: TAP with the port's MAC, or TUN (mac NULL). One that is left from before is
- * taken over. Does nothing where there are none (netlink_start was not called). ERR_PERM, ERR_IO, with a sentence.
+ * taken over. Does nothing where there are none (netlink_start was not called). ERR_PERM, ERR_IO, with a
+ * sentence.
  */
 int hostif_open(struct iface *ifc, const uint8_t mac[6], struct err_msg *msg);
 void hostif_close(struct iface *ifc, bool remove); /* remove: the interface itself goes, too */
 int hostif_set_mtu(struct iface *ifc, uint16_t mtu);
 /* PKT_TO_HOST from the workers. Consumes the packet. */
 void hostif_write(struct rte_mbuf *pkt);
-int hostif_ifindex(const struct iface *ifc);	   /* the kernel's; 0: it has none */
+int hostif_ifindex(const struct iface *ifc);  /* the kernel's; 0: it has none */
 struct iface *hostif_by_ifindex(int ifindex); /* NULL: none of ours */
 /* Tests without host interfaces: takes what the host would get. NULL: freed and counted. */
 extern void (*hostif_sink)(struct rte_mbuf *pkt);
@@ -40,25 +41,27 @@ extern void (*hostif_sink)(struct rte_mbuf *pkt);
 int netlink_start(struct err_msg *msg);
 void netlink_stop(void);
 bool netlink_running(void);
-/* Reads again what was lost when notifications overran; next deadline (ns). Runs hostrule_sync when scheduled. */
+/* Reads again what was lost when notifications overran; next deadline (ns). Runs hostrule_sync when
+ * scheduled. */
 uint64_t netlink_tick(uint64_t now_ns);
 /* Without netlink they go straight to address.c. ERR_IO, ERR_PERM, with a sentence. */
 int netlink_address_set(struct iface *ifc, const struct ip_prefix *a, struct err_msg *msg);
 int netlink_address_del(struct iface *ifc, const struct ip_prefix *a);
 /* The kernel's neighbour entry: resolved now (NTF_USE), or kept so (managed); found again after a restart. */
 void netlink_neigh_ask(const struct iface *ifc, const struct ip_addr *a, bool managed);
-/* Reads addresses and neighbours of one interface (0: all) into the mirror. */
+/* Soon: reads all addresses and neighbours again into the mirror. */
 void netlink_resync(void);
 
 /* --- neigh.c --- */
 
-/* Neighbours: found or made unresolved; asks the kernel (managed for gateways). Held while a next hop uses it.
- * NULL: no memory. */
+/* Neighbours: found or made unresolved; asks the kernel (managed for gateways). Held while a next hop uses
+ * it. NULL: no memory. */
 struct neigh *neigh_get(uint16_t iface, const struct ip_addr *addr, bool managed);
 void neigh_put(struct neigh *n);
 /* PKT_RESOLVE: holds the packet (bounded) and asks. Consumes it. */
 void neigh_hold(struct rte_mbuf *pkt);
-/* What the kernel says: its MAC, or NULL: it does not answer any more. Entries nobody asked for are made, too. */
+/* What the kernel says: its MAC, or NULL: it does not answer any more. Entries nobody asked for are made,
+ * too. */
 void neigh_learn(uint16_t iface, const struct ip_addr *addr, const uint8_t mac[6]);
 /* Host routes of an interface go (they come back when asked for); forget: the entries, too. */
 void neigh_flush(uint16_t iface);
@@ -75,6 +78,8 @@ int neigh_route_row(unsigned *index, struct fibmsg_row_neighbour *row, uint32_t 
 void hostrule_schedule(void);
 /* Due: makes the kernel's rules and routes what they should be; false: nothing was scheduled. */
 bool hostrule_sync(void);
+/* What was made may be gone: the next sync makes all of it again. */
+void hostrule_forget(void);
 /* Removes what this program made, now or in a life before. */
 void hostrule_clear(void);
 

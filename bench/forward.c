@@ -227,7 +227,6 @@ static int run(struct bench *b)
 	double result;
 
 	rcu_register_thread();
-	rcu_defer_register_thread();
 	group_init();
 	if (fib_init() != 0 || workers_create(1, MAX_MBUFS, &msg) != 0)
 		return fail(msg.text);

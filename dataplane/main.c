@@ -177,8 +177,6 @@ static int run(const struct options *o, struct err_msg *msg)
 	int err;
 
 	rcu_register_thread();
-	if (rcu_defer_register_thread() != 0)
-		return err_set(msg, ERR_NOMEM, "no memory for deferred frees");
 	group_init();
 	err = fib_init();
 	if (err)
@@ -204,7 +202,6 @@ out:
 	rcu_settle();
 	workers_destroy();
 	fib_fini();
-	rcu_defer_unregister_thread();
 	rcu_unregister_thread();
 	return err;
 }

@@ -201,14 +201,12 @@ static void sleep_until(uint64_t deadline_ns)
 static void *monitor_main(void *arg)
 {
 	rcu_register_thread();
-	rcu_defer_register_thread();
 	while (!atomic_load_explicit(&self.stopping, memory_order_relaxed)) {
 		uint64_t deadline_ns = monitor_run_once(nsec_monotonic());
 
 		rcu_quiescent_state();
 		sleep_until(deadline_ns);
 	}
-	rcu_defer_unregister_thread();
 	rcu_unregister_thread();
 	return NULL;
 }

@@ -14,23 +14,17 @@
 #include <urcu/rculist.h>
 
 /*
- * Slow and monitor thread: release(ptr) after a grace period. The queue's lock may be held by RCU's own thread while it
- * waits for every reader, us included: a reader that waits for it online would wait for ever. The caller
- * holds no pointer of another writer across the call.
+ * Slow and monitor thread, registered and online: release(ptr) after a grace period, on RCU's own thread.
+ * Never blocks and is no quiescent state. (liburcu's defer_rcu waits for a lock when its queue is full, whose
+ * holder waits for this very thread to be quiescent.) Without memory for the note ptr is leaked, the only
+ * safe choice left.
  */
-static inline void rcu_retire(void (*release)(void *), void *ptr)
-{
-	rcu_thread_offline();
-	defer_rcu(release, ptr);
-	rcu_thread_online();
-}
+void rcu_retire(void (*release)(void *), void *ptr);
 
-/* The same for all that was retired so far: returns when it is released. */
+/* Returns when all that was retired so far is released. */
 static inline void rcu_settle(void)
 {
-	rcu_thread_offline();
-	rcu_defer_barrier();
-	rcu_thread_online();
+	rcu_barrier();
 }
 
 #endif

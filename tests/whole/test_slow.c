@@ -545,7 +545,6 @@ static int start_all(void **state)
 		return -1;
 	}
 	rcu_register_thread();
-	rcu_defer_register_thread();
 	group_init();
 	return fib_init() || workers_create(1, 4096, &msg);
 }
@@ -555,7 +554,6 @@ static int stop_all(void **state)
 	rcu_settle();
 	workers_destroy();
 	fib_fini();
-	rcu_defer_unregister_thread();
 	rcu_unregister_thread();
 	eal_stop();
 	return rmdir(dir);

@@ -35,7 +35,6 @@ int whole_start(void **state)
 		return -1;
 	}
 	rcu_register_thread();
-	rcu_defer_register_thread();
 	group_init();
 	if (fib_init() != 0 || workers_create(1, MBUFS, &msg) != 0) {
 		print_error("%s\n", msg.text);
@@ -58,7 +57,6 @@ int whole_stop(void **state)
 	fib_fini();
 	rte_ring_free(slow_ring);
 	rte_ring_free(monitor_ring);
-	rcu_defer_unregister_thread();
 	rcu_unregister_thread();
 	eal_stop();
 	return held ? -1 : 0;

@@ -49,8 +49,7 @@ void bgp_gr_end_session(struct bgp_peer *peer, bool graceful)
 		return;
 	peer->restarting = true;
 	peer->restart_until = peer->bgp->now_ns + caps->restart_time_s * NSEC_PER_SEC;
-	bgp_event_add(peer->bgp, BGP_EVENT_RESTART, peer, "graceful restart: routes kept for %u s",
-	    caps->restart_time_s);
+	bgp_event_add(peer->bgp, BGP_EVENT_RESTART, peer, "routes kept for %u s", caps->restart_time_s);
 }
 
 static bool has_stale(const struct bgp_peer *peer)
@@ -94,7 +93,7 @@ void bgp_gr_end_of_rib(struct bgp_peer *peer, enum bgp_family family)
 	if (has_stale(peer))
 		return;
 	stop_waiting(peer);
-	bgp_event_add(peer->bgp, BGP_EVENT_RESTART, peer, "graceful restart ended");
+	bgp_event_add(peer->bgp, BGP_EVENT_RESTART, peer, "ended, all routes are fresh");
 }
 
 void bgp_gr_tick_peer(struct bgp_peer *peer)
@@ -104,7 +103,7 @@ void bgp_gr_tick_peer(struct bgp_peer *peer)
 
 	if (!peer->restarting || (now < peer->restart_until && now < peer->stale_until))
 		return;
-	bgp_event_add(peer->bgp, BGP_EVENT_RESTART, peer, "graceful restart: %s, stale routes removed",
+	bgp_event_add(peer->bgp, BGP_EVENT_RESTART, peer, "%s, stale routes removed",
 	    now >= peer->restart_until ? "not back in time" : "no End-of-RIB in time");
 	for (f = 0; f < BGP_FAMILIES; f++)
 		bgp_rib_sweep_peer(peer, (enum bgp_family)f);
@@ -133,8 +132,8 @@ static void end_deferral(struct bgp *bgp, bool late)
 {
 	bgp->deferring = false;
 	bgp_event_add(bgp, BGP_EVENT_RESTART, NULL,
-	    late ? "restart: peers did not all come back in time, deciding"
-		 : "restart: all peers have told their routes, deciding");
+	    late ? "peers did not all come back in time, deciding"
+		 : "all peers have told their routes, deciding");
 }
 
 /* End-of-RIB waits until what was collected during the deferral is decided. */

@@ -100,7 +100,7 @@ void bgp_receive_update(struct bgp_conn *conn, const uint8_t *body, size_t len)
 	struct bgp_update_context context = {
 	    .attr =
 		{
-		    .as4 = peer->sent.as4 && peer->received.as4,
+		    .as4 = peer->received.as4, /* we always announce it */
 		    .external = peer->external,
 		    .first_as = peer->external && !peer->config.foreign_first_as ? peer->config.as : 0,
 		},

@@ -117,8 +117,7 @@ static bool write_run(struct bgp_peer *peer, enum bgp_family family, struct buf_
 	struct bgp_attrs *attrs = r->staged[r->staged_at].attrs;
 
 	if (attrs)
-		done = bgp_update_write_reach(
-		    w, family, attrs, peer->sent.as4 && peer->received.as4, prefixes, n);
+		done = bgp_update_write_reach(w, family, attrs, peer->received.as4, prefixes, n);
 	else
 		done = bgp_update_write_withdrawn(w, family, prefixes, n);
 	if (!done && buf_writer_left(w) < BGP_MSG_MAX)

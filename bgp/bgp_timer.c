@@ -5,7 +5,8 @@
 #include "bgp/bgp_wire.h"
 #include "lib/nsec.h"
 
-#define CONNECT_WAIT_NS (30 * NSEC_PER_SEC) /* a connection attempt without an answer */
+/* A connection attempt without an answer; short, because repeated SYNs come ever more rarely. */
+#define CONNECT_WAIT_NS (10 * NSEC_PER_SEC)
 
 static void tick_conn(struct bgp_conn *conn)
 {

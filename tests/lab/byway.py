@@ -227,5 +227,6 @@ def client(node, *argv, build=None, timeout=10):
     """Rows of `byway -j …` as dictionaries."""
     done = node.try_run("env", f"PATH={path_of(build)}", "byway", "-j", *argv, timeout=timeout)
     if done.returncode != 0:
-        raise LabError(f"{node.name}: byway {' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}")
+        raise LabError(f"{node.name}: byway {' '.join(argv)}: exit {done.returncode}: "
+                       f"{(done.stderr or done.stdout).strip()}")
     return [row for row in map(json.loads, filter(None, done.stdout.splitlines())) if "ok" not in row]

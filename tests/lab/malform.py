@@ -132,7 +132,7 @@ def throw(path, kind, messages):
     """Sends each message over a connection of its own; that it is refused is fine."""
     for message in messages:
         with socket.socket(socket.AF_UNIX, kind) as one:
-            one.settimeout(0.2)
+            one.settimeout(0.03)
             try:
                 one.connect(path)
                 one.send(message)

@@ -25,14 +25,19 @@ def state_dir(prefix):
 
 
 def wait_until(predicate, timeout, what="condition", interval=0.05):
-    """The first true value of predicate(), or LabError after `timeout` seconds."""
+    """The first true value of predicate(), or LabError after `timeout` seconds. A LabError of the
+    predicate means "not yet"."""
     end = time.monotonic() + timeout
     while True:
-        value = predicate()
-        if value:
-            return value
+        trouble = ""
+        try:
+            value = predicate()
+            if value:
+                return value
+        except LabError as problem:
+            trouble = f" ({problem})"
         if time.monotonic() > end:
-            raise LabError(f"{what}: not within {timeout:g} s")
+            raise LabError(f"{what}: not within {timeout:g} s{trouble}")
         time.sleep(interval)
 
 

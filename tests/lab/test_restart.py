@@ -76,6 +76,7 @@ def kill_dataplane(net, held):
     wait_until(lambda: dataplane.starts() == before + 1, 5, "a second start of the dataplane")
     time.sleep(6)
     report = stream.phase()
+    time.sleep(1)
     last = stream.stop()
     for capture in captures:
         capture.stop()

@@ -353,7 +353,7 @@ static enum drop_reason handle_response(const struct message *msg)
 	tunnel_path_learn(p, &msg->from);
 	use_as_initiator(p, kp);
 	finish_handshake(p);
-	/* §5.4.4: the responder may not send before it has heard us under the new keys. */
+	/* §5: the responder may not send before it has heard us under the new keys. */
 	if (p->n_queue)
 		flush_queue(p);
 	else

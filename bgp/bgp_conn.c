@@ -30,18 +30,28 @@ static bool is_from(const struct bgp_peer *peer, const struct ip_addr *remote, c
 	       strcmp(peer->config.interface, interface) == 0;
 }
 
-/* A peer may have one connection of its own making under way beside an established session. */
-static bool has_newcomer(const struct bgp_peer *peer)
+/*
+ * A peer may have one connection of its own making under way beside an established
+ * session. One on which it never said OPEN gives way to a new one: the line may have
+ * broken in between, and its timer is long. False: there is one that did.
+ */
+static bool make_way(struct bgp_peer *peer)
 {
+	struct bgp_fault fault;
 	unsigned i;
 
 	for (i = 0; i < BGP_CONNS; i++) {
-		const struct bgp_conn *conn = &peer->conn[i];
+		struct bgp_conn *conn = &peer->conn[i];
 
-		if (conn->incoming && conn->state >= CONN_OPENSENT && conn->state < CONN_ESTABLISHED)
-			return true;
+		if (conn->incoming && conn->state == CONN_OPENCONFIRM)
+			return false;
+		if (!conn->incoming || conn->state != CONN_OPENSENT)
+			continue;
+		bgp_fault_set(
+		    &fault, BGP_ERROR_CEASE, BGP_CEASE_COLLISION, NULL, 0, "the peer connected again");
+		bgp_fsm_close_conn(conn, &fault, fault.text);
 	}
-	return false;
+	return true;
 }
 
 int bgp_conn_accept(struct bgp *bgp, const struct ip_endpoint *local, const struct ip_endpoint *remote,
@@ -60,7 +70,7 @@ int bgp_conn_accept(struct bgp *bgp, const struct ip_endpoint *local, const stru
 		return ERR_NOENT;
 	if (peer->config.disabled)
 		return ERR_PERM;
-	c = has_newcomer(peer) ? NULL : bgp_fsm_new_conn(peer, true);
+	c = make_way(peer) ? bgp_fsm_new_conn(peer, true) : NULL;
 	if (!c)
 		return ERR_BUSY;
 	bgp_fsm_open_conn(c, local, remote);
@@ -92,6 +102,8 @@ void bgp_conn_closed(struct bgp *bgp, uint64_t conn, const char *why, uint64_t n
 	peer = c->peer;
 	bgp_fsm_lose_conn(c, why ? why : "connection closed");
 	bgp_fsm_note_state(peer);
+	if (peer->removed)
+		bgp_peer_reap(peer);
 }
 
 /* ---------------------------------------------------------------------- input */

@@ -101,6 +101,7 @@ struct bgp_peer {
 
 	uint32_t established;
 	uint64_t msgs_in[BGP_MSG_TYPES], msgs_out[BGP_MSG_TYPES], bytes_in, bytes_out, malformed;
+	uint64_t malformed_said_ns; /* last event about one */
 	struct bgp_error_info error_in, error_out;
 };
 

@@ -244,6 +244,9 @@ int bgp_filter_set(
 	if (!*name || strlen(name) >= BGP_NAME_MAX)
 		return err_set(
 		    msg, ERR_TOOLONG, "filter name: expected 1 to %d characters", BGP_NAME_MAX - 1);
+	if (n > UINT16_MAX)
+		return err_set(
+		    msg, ERR_RANGE, "filter %s: %zu rules: expected at most %d", name, n, UINT16_MAX);
 	err = filter_compile(&bgp->heap, name, rules, n, &fresh, msg);
 	if (err)
 		return err;

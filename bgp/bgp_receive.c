@@ -6,6 +6,7 @@
 #include "bgp/bgp_rib.h"
 #include "bgp/bgp_update.h"
 #include "bgp/bgp_wire.h"
+#include "lib/nsec.h"
 
 static void withdraw_part(struct bgp_peer *peer, const struct bgp_update_part *part)
 {
@@ -66,6 +67,9 @@ static void stop_at_limit(struct bgp_conn *conn)
 static void note_malformed(struct bgp_peer *peer, const struct bgp_update *update)
 {
 	peer->malformed++;
+	if (peer->bgp->now_ns - peer->malformed_said_ns < NSEC_PER_SEC)
+		return; /* counted, but no flood of a peer fills the log */
+	peer->malformed_said_ns = peer->bgp->now_ns;
 	bgp_event_add(peer->bgp, BGP_EVENT_MALFORMED, peer, "UPDATE: %s; %s", update->fault.text,
 	    update->reaction == BGP_REACT_WITHDRAW ? "treated as withdraw" : "attribute discarded");
 }

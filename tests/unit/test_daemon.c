@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -453,6 +454,98 @@ static void addresses_that_appear_make_routes(void **state)
 	stop();
 }
 
+/* ---- a BGP neighbour of a few bytes ---- */
+
+static const char neighbour_text[] = "bgp:\n  as: 65001\n  networks: [10.1.0.0/24]\n"
+				     "  peers: { near: { address: 127.0.0.9, as: 65001, passive: true } }\n";
+
+static void send_bgp(int fd, uint8_t type, const uint8_t *body, size_t len)
+{
+	uint8_t message[4096];
+	struct buf_writer w;
+
+	buf_writer_init(&w, message, sizeof(message));
+	memset(buf_write_reserve(&w, 16), 0xff, 16);
+	buf_write_be16(&w, (uint16_t)(19 + len));
+	buf_write_u8(&w, type);
+	buf_write_bytes(&w, body, len);
+	assert_int_equal(write(fd, message, buf_writer_len(&w)), buf_writer_len(&w));
+}
+
+static int open_session(void)
+{
+	static const uint8_t open_body[] = {4, 0xfd, 0xe9, 0, 90, 9, 9, 9, 9,
+	    14,						       /* version, AS 65001, hold, id, options */
+	    2, 12, 1, 4, 0, 1, 0, 1, 65, 4, 0, 0, 0xfd, 0xe9}; /* IPv4 unicast, 4-octet AS */
+	struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000009)};
+	struct sockaddr_in to = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001), .sin_port = htons(BGP_PORT)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	send_bgp(fd, 1, open_body, sizeof(open_body));
+	run_ms(100);
+	send_bgp(fd, 4, NULL, 0);
+	run_ms(100);
+	return fd;
+}
+
+/* An UPDATE among what the daemon sent that announces prefix bytes. */
+static bool was_announced(int fd, const uint8_t *nlri, size_t len)
+{
+	uint8_t bytes[8192];
+	const ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	return n > 0 && memmem(bytes, (size_t)n, nlri, len) != NULL;
+}
+
+static void routes_of_a_neighbour_reach_the_dataplane(void **state)
+{
+	static const uint8_t update[] = {0, 0, 0, 21, 0x40, 1, 1, 0, 0x40, 2, 0, 0x40, 3, 4, 10, 1, 0,
+	    9,					    /* next hop */
+	    0x40, 5, 4, 0, 0, 0, 100, 16, 10, 200}; /* 10.200.0.0/16 */
+	static const uint8_t ours[] = {24, 10, 1, 0};
+	char *answer;
+	int fd;
+
+	start(neighbour_text, 0);
+	run_until(&t.n_ends, 1);
+	fd = open_session();
+	answer = ask("{\"command\":\"show bgp\",\"args\":{\"peer\":\"near\"}}\n");
+	assert_non_null(strstr(answer, "\"state\":\"Established\""));
+	send_bgp(fd, 2, update, sizeof(update));
+	run_ms(100);
+	assert_string_equal(way("10.200.0.0/16"), "via lan 10.1.0.9");
+	assert_true(was_announced(fd, ours, sizeof(ours)));
+	answer = ask("{\"command\":\"show routes\",\"args\":{\"prefix\":\"10.200.0.0/16\"}}\n");
+	assert_non_null(strstr(answer, "\"source\":\"ibgp\""));
+	assert_non_null(strstr(answer, "\"peer\":\"near\""));
+	assert_non_null(strstr(answer, "\"active\":true"));
+	assert_non_null(
+	    strstr(ask("{\"command\":\"show bgp\",\"args\":{\"peer\":\"nobody\"}}\n"), "not-found"));
+	/* A static of better distance takes over; the path says why it waits. */
+	write_config(config_text, "  - { prefix: 10.200.0.0/16, type: unreachable }\n" /* then bgp */
+				  "bgp:\n  as: 65001\n  networks: [10.1.0.0/24]\n"
+				  "  peers: { near: { address: 127.0.0.9, as: 65001, passive: true } }\n");
+	assert_non_null(strstr(ask("{\"command\":\"reload\"}\n"), "{\"ok\":true}"));
+	run_ms(50);
+	assert_string_equal(way("10.200.0.0/16"), "unreachable");
+	answer = ask("{\"command\":\"show routes\",\"args\":{\"prefix\":\"10.200.0.0/16\"}}\n");
+	assert_non_null(strstr(answer, "distance 200, and static has 1"));
+	answer = ask("{\"command\":\"show bgp\"}\n"); /* the session of the unchanged peer stayed */
+	assert_non_null(strstr(answer, "\"established\":1,"));
+	write_config(config_text, neighbour_text);
+	assert_non_null(strstr(ask("{\"command\":\"reload\"}\n"), "{\"ok\":true}"));
+	run_ms(50);
+	assert_string_equal(way("10.200.0.0/16"), "via lan 10.1.0.9");
+	close(fd); /* without graceful restart its routes go with it */
+	run_ms(100);
+	assert_string_equal(way("10.200.0.0/16"), "");
+	stop();
+}
+
 static void requests_are_answered_in_order_and_bad_ones_by_a_sentence(void **state)
 {
 	char *answer;
@@ -511,6 +604,7 @@ int main(void)
 	    cmocka_unit_test(reload_applies_the_difference_or_nothing),
 	    cmocka_unit_test(override_reaches_the_line_and_outlives_a_restart),
 	    cmocka_unit_test(addresses_that_appear_make_routes),
+	    cmocka_unit_test(routes_of_a_neighbour_reach_the_dataplane),
 	    cmocka_unit_test(requests_are_answered_in_order_and_bad_ones_by_a_sentence),
 	    cmocka_unit_test(random_bytes_and_endless_lines_do_no_harm),
 	};

@@ -78,20 +78,32 @@ static void on_peer_row(void *arg, const struct fibmsg *m)
 	bgp_glue_set_usable(d->bgp, p->tunnel, p->key, p->verdict != FIBMSG_VERDICT_DOWN);
 }
 
+/* A tunnel may be down for its line's sake while its peers were not found dead. */
+static void on_tunnel_row(void *arg, const struct fibmsg *m)
+{
+	struct daemon *d = arg;
+	const struct fibmsg_row_tunnel *row = &m->u.row_tunnel;
+	const struct config_tunnel *t = row->up ? NULL : config_find_tunnel(d->config, row->name);
+
+	for (size_t i = 0; t != NULL && i < t->peers.n; i++)
+		bgp_glue_set_usable(d->bgp, row->name, t->peers.v[i].key, false);
+}
+
 static void on_addresses_done(void *arg, int code, const char *text)
 {
 	if (code == 0)
 		refresh_routes(arg);
 }
 
-static void on_peers_done(void *arg, int code, const char *text)
+static void on_states_done(void *arg, int code, const char *text)
 {
 }
 
 static void on_connected(void *arg, bool kept)
 {
 	static const struct fibmsg_query_msg addresses = {.kind = FIBMSG_QUERY_ADDRESSES},
-					     peers = {.kind = FIBMSG_QUERY_PEERS};
+					     peers = {.kind = FIBMSG_QUERY_PEERS},
+					     tunnels = {.kind = FIBMSG_QUERY_TUNNELS};
 	struct daemon *d = arg;
 	uint32_t id;
 
@@ -102,7 +114,8 @@ static void on_connected(void *arg, bool kept)
 		refresh_routes(d);
 	}
 	fibfeed_query(d->feed, &addresses, on_address_row, on_addresses_done, d, &id);
-	fibfeed_query(d->feed, &peers, on_peer_row, on_peers_done, d, &id);
+	fibfeed_query(d->feed, &peers, on_peer_row, on_states_done, d, &id);
+	fibfeed_query(d->feed, &tunnels, on_tunnel_row, on_states_done, d, &id);
 }
 
 static void on_disconnected(void *arg)

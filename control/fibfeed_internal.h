@@ -68,7 +68,7 @@ struct fibfeed {
 	TAILQ_HEAD(, fibfeed_query) queries;
 
 	struct fibfeed_object *objects; /* sorted */
-	size_t n_objects;
+	size_t n_objects, n_refused;
 	size_t next_object, next_gone; /* where the search for unsent and gone ones goes on */
 	struct fibmsg stashed;	       /* did not fit in the last datagram */
 	bool has_stashed, stashed_alone;

@@ -10,22 +10,25 @@
 #include "control/fibfeed_internal.h"
 #include "lib/log.h"
 
-static void set_text(char **to, const char *text)
+/* why NULL: it is not refused (any more). */
+static void set_refused(struct fibfeed *f, struct fibfeed_object *o, const char *why)
 {
-	free(*to);
-	*to = NULL;
-	if (text == NULL)
+	f->n_refused -= o->refused != NULL;
+	free(o->refused);
+	o->refused = NULL;
+	if (why == NULL)
 		return;
-	*to = strdup(text);
-	if (*to == NULL)
+	f->n_refused++;
+	o->refused = strdup(why);
+	if (o->refused == NULL)
 		abort();
 }
 
 /* What becomes of an object that the new configuration does not have: it goes, or waits for its DEL. */
-static void retire(struct fibfeed_object *old, struct fibfeed_object **out)
+static void retire(struct fibfeed *f, struct fibfeed_object *old, struct fibfeed_object **out)
 {
 	if (!old->sent) {
-		free(old->refused);
+		set_refused(f, old, NULL);
 		return;
 	}
 	**out = *old;
@@ -40,7 +43,8 @@ static void take_new(const struct fibmsg *set, struct fibfeed_object **out)
 	(*out)++;
 }
 
-static void take_both(struct fibfeed_object *old, const struct fibmsg *set, struct fibfeed_object **out)
+static void take_both(
+    struct fibfeed *f, struct fibfeed_object *old, const struct fibmsg *set, struct fibfeed_object **out)
 {
 	**out = *old;
 	(*out)->gone = false;
@@ -48,7 +52,7 @@ static void take_both(struct fibfeed_object *old, const struct fibmsg *set, stru
 		(*out)->set = *set;
 		(*out)->sent = false;
 		(*out)->retry = false;
-		set_text(&(*out)->refused, NULL);
+		set_refused(f, *out, NULL);
 	}
 	(*out)++;
 }
@@ -66,11 +70,11 @@ void fibfeed_set_objects(struct fibfeed *f, struct config_objects *o)
 						: config_objects_compare(&f->objects[i].set, &o->v[j]);
 
 		if (d < 0)
-			retire(&f->objects[i++], &out);
+			retire(f, &f->objects[i++], &out);
 		else if (d > 0)
 			take_new(&o->v[j++], &out);
 		else
-			take_both(&f->objects[i++], &o->v[j++], &out);
+			take_both(f, &f->objects[i++], &o->v[j++], &out);
 	}
 	free(f->objects);
 	free(o->v);
@@ -91,7 +95,7 @@ void fibfeed_objects_forget_sent(struct fibfeed *f)
 		struct fibfeed_object *o = &f->objects[i];
 
 		if (o->gone) { /* the sync does not name it, so the dataplane sweeps it */
-			free(o->refused);
+			set_refused(f, o, NULL);
 			continue;
 		}
 		o->sent = false;
@@ -116,7 +120,7 @@ void fibfeed_objects_free(struct fibfeed *f)
 
 const char *fibfeed_iface_fault(const struct fibfeed *f, const char *iface)
 {
-	for (size_t i = 0; i < f->n_objects; i++) {
+	for (size_t i = 0; i < f->n_objects && f->n_refused > 0; i++) {
 		const struct fibfeed_object *o = &f->objects[i];
 
 		if (o->refused == NULL)
@@ -162,7 +166,7 @@ bool fibfeed_objects_next_del(struct fibfeed *f, struct fibmsg *m)
 		if (!o->gone)
 			continue;
 		found = config_objects_delete(&o->set, m);
-		free(o->refused);
+		set_refused(f, o, NULL);
 		memmove(o, o + 1, (f->n_objects - f->next_gone - 1) * sizeof(*o));
 		f->n_objects--;
 		f->next_object = 0;
@@ -190,7 +194,7 @@ bool fibfeed_objects_refuse(struct fibfeed *f, const struct fibmsg *m, const cha
 		return false;
 	if (o->refused == NULL || strcmp(o->refused, why) != 0)
 		log_err("dataplane refused %s: %s", config_objects_name(m, name, sizeof(name)), why);
-	set_text(&o->refused, why);
+	set_refused(f, o, why);
 	o->sent = false;
 	o->retry = false;
 	return true;
@@ -204,7 +208,7 @@ bool fibfeed_objects_accept(struct fibfeed *f, const struct fibmsg *m)
 	if (o == NULL || o->refused == NULL)
 		return false;
 	log_info("dataplane accepted %s at last", config_objects_name(m, name, sizeof(name)));
-	set_text(&o->refused, NULL);
+	set_refused(f, o, NULL);
 	o->retry = false;
 	return true;
 }

@@ -203,6 +203,55 @@ static void test_passed_on(void **state)
 	sim_free(&w.sim);
 }
 
+/* RFC 1997: a route with NO_EXPORT or NO_ADVERTISE does not leave to another AS; any other community travels.
+ */
+static void test_well_known_communities(void **state)
+{
+	static const uint32_t communities[] = {BGP_COMMUNITY_NO_EXPORT, BGP_COMMUNITY_NO_ADVERTISE,
+	    BGP_COMMUNITY_NO_EXPORT_SUBCONFED, 0xfdea0007};
+	uint8_t body[] = {0, 0, 0, 27, 0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xea, 0x40, 3, 4, 10, 0,
+	    0, 2, 0xc0, 8, 4, 0, 0, 0, 0, 16, 10, 1};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		uint32_t be = __builtin_bswap32(communities[i]);
+
+		start(2);
+		memcpy(body + 27, &be, 4);
+		deliver(0, BGP_MSG_UPDATE, body, sizeof(body));
+		assert_int_equal(sim_paths(&w.sim, 0, "10.1.0.0/16"), 1);
+		assert_int_equal(w.out_len[1] != 0, i == 3);
+		sim_free(&w.sim);
+	}
+}
+
+/* RFC 4456 §8: what route reflectors add within their AS does not leave ours. */
+static void test_reflection_attributes(void **state)
+{
+	static const uint8_t body[] = {0, 0, 0, 35, 0x40, 1, 1, 0, 0x40, 2, 0, 0x40, 3, 4, 10, 0, 0, 2, 0x40,
+	    5, 4, 0, 0, 0, 100, 0x80, 9, 4, 1, 1, 1, 1, 0x80, 10, 4, 2, 2, 2, 2, 16, 10, 1};
+	static const uint8_t expected[] = {0, 0, 0, 20, 0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xe9,
+	    0x40, 3, 4, 10, 0, 0, 1, 16, 10, 1};
+	struct bgp_peer_config internal = {.as = 65001, .passive = true};
+	uint8_t open[OPEN_LEN];
+
+	(void)state;
+	start(2);
+	sim_set_peer(&w.sim, 0, 1, &internal);
+	pull();
+	memcpy(open, opens[0], OPEN_LEN);
+	open[2] = open[OPEN_LEN - 1] = 0xe9;
+	connect_peer(0);
+	deliver(0, BGP_MSG_OPEN, open, OPEN_LEN);
+	deliver(0, BGP_MSG_KEEPALIVE, NULL, 0);
+	w.out_len[1] = 0;
+	deliver(0, BGP_MSG_UPDATE, body, sizeof(body));
+	assert_int_equal(w.out_len[1], BGP_HEADER_LEN + sizeof(expected));
+	assert_memory_equal(w.out[1] + BGP_HEADER_LEN, expected, sizeof(expected));
+	sim_free(&w.sim);
+}
+
 /* RFC 7606 §5.1: MP_REACH_NLRI is the first attribute. */
 static void test_mp_reach_first(void **state)
 {
@@ -289,6 +338,8 @@ int main(void)
 	    cmocka_unit_test(test_treated_as_withdraw),
 	    cmocka_unit_test(test_reset),
 	    cmocka_unit_test(test_passed_on),
+	    cmocka_unit_test(test_well_known_communities),
+	    cmocka_unit_test(test_reflection_attributes),
 	    cmocka_unit_test(test_mp_reach_first),
 	    cmocka_unit_test(test_martians),
 	    cmocka_unit_test(test_never_reads),

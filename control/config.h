@@ -105,6 +105,7 @@ struct config_tunnel {
 	struct config_at at;
 	const char *name;
 	const char *line; /* a WAN's name, or "active" */
+	bool fallback;
 	const char *key_path;
 	uint32_t listen_port;
 	struct config_prefixes addresses; /* host bits kept */

@@ -87,6 +87,7 @@ static void add_tunnel(const struct config_tunnel *t, struct config_objects *o)
 	copy(tunnel->key_path, sizeof(tunnel->key_path), t->key_path);
 	tunnel->listen_port = (uint16_t)t->listen_port;
 	copy(tunnel->line, sizeof(tunnel->line), strcmp(t->line, "active") == 0 ? "" : t->line);
+	tunnel->fallback = t->fallback;
 	tunnel->mtu = (uint16_t)t->mtu;
 	tunnel->mss_clamp = t->mss_clamp;
 	tunnel->fwmark = t->fwmark;

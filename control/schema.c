@@ -125,6 +125,10 @@ static const struct schema_field tunnel_fields[] = {
 	.help =
 	    "The WAN that carries the tunnel, or `active`: the preferred living one (for peers with a public "
 	    "endpoint; a peer behind NAT does not hear a new source)."},
+    {"fallback", SCHEMA_BOOL, 0, AT(config_tunnel, fallback), .dflt = "false",
+	.help = "While `line` is down, use the preferred living line and tell the peer at once; back when it "
+		"returns. "
+		"For peers with an `endpoint`, above all stock ones, which do not see a line die."},
     {"private-key", SCHEMA_PATH, SCHEMA_REQUIRED, AT(config_tunnel, key_path), 1, FIBMSG_PATH - 1,
 	.help = "File with this side's key in base64; mode 0600, refused when others can read it."},
     {"listen-port", SCHEMA_INT, SCHEMA_REQUIRED, AT(config_tunnel, listen_port), 1, 65535,

@@ -22,7 +22,8 @@ static int peer_judge(const struct fibmsg_peer *p, struct err_msg *msg)
 
 	store_key_name(STORE_TUNNEL, p->tunnel, &key);
 	store_decode(store_find(apply_store(), &key), &tunnel);
-	rc = monitor_peer_set(p, ifc->index, tunnel_peer_index(peer), tunnel.u.tunnel.line);
+	rc = monitor_peer_set(
+	    p, ifc->index, tunnel_peer_index(peer), tunnel.u.tunnel.line, tunnel.u.tunnel.fallback);
 	return rc ? err_set(msg, rc, "peer of %s: %s", p->tunnel, err_text(rc)) : 0;
 }
 
@@ -70,7 +71,9 @@ int apply_tunnel(
 	ifc = iface_by_name(t->name);
 	if (old) {
 		hostif_set_mtu(ifc, atomic_load_explicit(&ifc->mtu, memory_order_relaxed));
-		return strcmp(old->u.tunnel.line, t->line) != 0 ? peers_judge_again(t->name, msg) : 0;
+		return strcmp(old->u.tunnel.line, t->line) != 0 || old->u.tunnel.fallback != t->fallback
+			   ? peers_judge_again(t->name, msg)
+			   : 0;
 	}
 	rc = hostif_open(ifc, NULL, msg);
 	if (rc)

@@ -38,7 +38,9 @@ void monitor_group_del(uint32_t index);
 void monitor_nexthop_replace(struct nexthop *old_nh, struct nexthop *new_nh);
 int monitor_line_set(const struct fibmsg_line *line, uint16_t iface);
 void monitor_line_del(const char *port);
-int monitor_peer_set(const struct fibmsg_peer *peer, uint16_t iface, uint16_t peer_index, const char *bound_line);
+/* bound_line "": the tunnel follows the active line; fallback: it does while its own is down. */
+int monitor_peer_set(const struct fibmsg_peer *peer, uint16_t iface, uint16_t peer_index,
+    const char *bound_line, bool fallback);
 void monitor_peer_del(uint16_t peer_index);
 /* Neighbours and links as the slow thread and ports see them. */
 void monitor_link_set(uint16_t iface, bool up);
@@ -48,10 +50,12 @@ void monitor_link_set(uint16_t iface, bool up);
 #define MONITOR_MAGIC 0x62797770u /* first 4 bytes of a probe's data, big-endian: "bywp" */
 extern struct rte_ring *monitor_ring;
 extern int monitor_wake_fd;
-extern _Atomic bool monitor_asleep; /* set by the monitor thread before it waits, read by workers (both seq_cst) */
-uint16_t monitor_ident(void);	    /* ICMP identifier of all probes, host order; constant after monitor_start */
+extern _Atomic bool
+    monitor_asleep;	      /* set by the monitor thread before it waits, read by workers (both seq_cst) */
+uint16_t monitor_ident(void); /* ICMP identifier of all probes, host order; constant after monitor_start */
 
-/* Any thread: name of the active line ("" when there is none) and whether a line is alive; lock-free snapshots. */
+/* Any thread: name of the active line ("" when there is none) and whether a line is alive; lock-free
+ * snapshots. */
 uint16_t monitor_active_line(void); /* interface index, 0: none */
 bool monitor_line_alive(uint16_t iface);
 bool monitor_peer_usable(uint16_t peer_index);
@@ -72,7 +76,8 @@ int monitor_event_fd(void); /* readable when events wait */
 
 /* Queries, slow thread (snapshots made by the monitor thread). ERR_NOENT past the end. */
 int monitor_line_row(unsigned index, struct fibmsg_row_line *row);
-int monitor_peer_verdict(uint16_t peer_index, struct fibmsg_row_peer *row); /* fills verdict, since, rtt, loss, reason */
+int monitor_peer_verdict(
+    uint16_t peer_index, struct fibmsg_row_peer *row); /* fills verdict, since, rtt, loss, reason */
 int monitor_group_row(uint32_t index, struct fibmsg_row_group *row);
 int monitor_event_row(unsigned index, struct fibmsg_row_event *row); /* newest first, the last 128 */
 

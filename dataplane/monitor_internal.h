@@ -47,6 +47,7 @@ struct monitor_peer {
 	bool probed;
 	struct ip_addr target;
 	char tunnel[FIBMSG_NAME], name[FIBMSG_LABEL], bound[FIBMSG_NAME];
+	bool fallback;	  /* bound, but the active line carries it while its own is down */
 	struct line line; /* when probed */
 	enum monitor_rank rank;
 	enum line_verdict told_verdict;

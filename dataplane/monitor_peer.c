@@ -24,10 +24,20 @@ bool monitor_peer_usable(uint16_t peer_index)
 	return atomic_load_explicit(&peer_usable[peer_index], memory_order_relaxed);
 }
 
+static enum monitor_rank rank_under(const struct monitor_peer *p)
+{
+	enum monitor_rank own = monitor_rank_of_bound(p->bound), other;
+
+	if (!p->fallback || own == RANK_UP)
+		return own;
+	other = monitor_rank_of_bound("");
+	return other < own ? other : own;
+}
+
 /* The worse of the two: the tunnel cannot be better than the line under it. */
 static enum monitor_rank rank_now(const struct monitor_peer *p)
 {
-	enum monitor_rank under = monitor_rank_of_bound(p->bound), own = RANK_UP;
+	enum monitor_rank under = rank_under(p), own = RANK_UP;
 
 	if (p->probed) {
 		own = monitor_rank_of_machine(&p->line);
@@ -185,8 +195,8 @@ static void call_set(void *arg)
 	monitor_set_dirty();
 }
 
-int monitor_peer_set(
-    const struct fibmsg_peer *config, uint16_t iface, uint16_t peer_index, const char *bound_line)
+int monitor_peer_set(const struct fibmsg_peer *config, uint16_t iface, uint16_t peer_index,
+    const char *bound_line, bool fallback)
 {
 	struct monitor_peer *p = calloc(1, sizeof(*p));
 	struct peer_call c = {.made = p};
@@ -198,6 +208,7 @@ int monitor_peer_set(
 	p->index = peer_index;
 	p->iface = iface;
 	p->target = config->probe;
+	p->fallback = fallback;
 	p->probed = config->probe.family != IP_NONE;
 	snprintf(p->tunnel, sizeof(p->tunnel), "%s", config->tunnel);
 	snprintf(p->name, sizeof(p->name), "%s", config->name);

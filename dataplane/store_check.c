@@ -185,6 +185,8 @@ static int check_tunnel(const struct store *s, const struct fibmsg *m, struct er
 		return err_set(msg, ERR_EXISTS, "a port has this name");
 	if (t->key_path[0] != '/')
 		return err_set(msg, ERR_INVALID, "private key's path \"%s\" is not absolute", t->key_path);
+	if (t->fallback > 1)
+		return err_set(msg, ERR_RANGE, "fallback %u is not 0 or 1", t->fallback);
 	if (t->mss_clamp > 1)
 		return err_set(msg, ERR_RANGE, "mss-clamp %u is not 0 or 1", t->mss_clamp);
 	for (struct store_object *o = store_first(s, STORE_TUNNEL); o && t->listen_port; o = store_after(o)) {

@@ -3,8 +3,9 @@
  * The way to a peer: its endpoint, the line, our address on it. Slow thread only; workers read
  * the published path.
  *
- * A tunnel bound to a line stays on it. A peer with a configured endpoint can hear us from anywhere: its
- * line is the active one. Any other peer is answered on the line and from the address where it was heard.
+ * A tunnel bound to a line stays on it, or falls back to the active one while its own is down. A peer with a
+ * configured endpoint can hear us from anywhere: its line is the active one. Any other peer is answered on
+ * the line and from the address where it was heard.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,12 +46,24 @@ static struct iface *find_any_port(uint8_t family)
 	return NULL;
 }
 
+/* The bound line; while that is down, the active one if the owner wants that and the peer can hear it. */
+static struct iface *choose_bound(const struct tunnel_peer *p)
+{
+	struct iface *own = iface_by_name(p->tunnel->config.line), *other;
+
+	if (!p->tunnel->config.fallback || p->configured.addr.family == IP_NONE ||
+	    (own && monitor_line_alive(own->index)))
+		return own;
+	other = iface_by_index(monitor_active_line());
+	return other && monitor_line_alive(other->index) ? other : own;
+}
+
 static struct iface *choose_line(const struct tunnel_peer *p)
 {
 	struct iface *ifc = NULL;
 
 	if (p->tunnel->config.line[0])
-		return iface_by_name(p->tunnel->config.line);
+		return choose_bound(p);
 	if (!is_fixed(p) && p->line[0])
 		ifc = iface_by_name(p->line);
 	if (!ifc)
@@ -159,7 +172,8 @@ bool tunnel_path_follow(struct tunnel_peer *p)
 {
 	uint16_t before = p->path ? p->path->line : 0;
 
-	if (p->tunnel->config.line[0] || p->configured.addr.family == IP_NONE)
+	if ((p->tunnel->config.line[0] && !p->tunnel->config.fallback) ||
+	    p->configured.addr.family == IP_NONE)
 		return false;
 	tunnel_path_refresh(p);
 	return p->path && p->path->line != before;
@@ -177,7 +191,7 @@ uint16_t tunnel_path_mtu(const struct tunnel *t)
 
 		if (!ifc || ifc->kind != IFACE_PORT || ifc->role != FIBMSG_ROLE_WAN)
 			continue;
-		if (t->config.line[0] && strcmp(ifc->name, t->config.line) != 0)
+		if (t->config.line[0] && !t->config.fallback && strcmp(ifc->name, t->config.line) != 0)
 			continue;
 		mtu = atomic_load_explicit(&ifc->mtu, memory_order_relaxed);
 		if (mtu < least)

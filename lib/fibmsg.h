@@ -50,19 +50,19 @@
 #include "lib/err.h"
 #include "lib/ip.h"
 
-#define FIBMSG_VERSION	 1
-#define FIBMSG_MAGIC	 0x42594642u
-#define FIBMSG_MAX_LEN	 65536 /* bytes of a datagram */
-#define FIBMSG_HDR_LEN	 12
-#define FIBMSG_WINDOW	 16
-#define FIBMSG_NAME	 16 /* interface names: 15 bytes and the NUL, as the kernel has them */
-#define FIBMSG_LABEL	 64
-#define FIBMSG_PATH	 256
-#define FIBMSG_TEXT	 256
-#define FIBMSG_LIST	 8  /* targets, prefixes */
-#define FIBMSG_MEMBERS	 16 /* of a group */
-#define FIBMSG_F_CHECK	 0x01
-#define FIBMSG_OVERLAY	 0u /* the table that hosts see */
+#define FIBMSG_VERSION 1
+#define FIBMSG_MAGIC   0x42594642u
+#define FIBMSG_MAX_LEN 65536 /* bytes of a datagram */
+#define FIBMSG_HDR_LEN 12
+#define FIBMSG_WINDOW  16
+#define FIBMSG_NAME    16 /* interface names: 15 bytes and the NUL, as the kernel has them */
+#define FIBMSG_LABEL   64
+#define FIBMSG_PATH    256
+#define FIBMSG_TEXT    256
+#define FIBMSG_LIST    8  /* targets, prefixes */
+#define FIBMSG_MEMBERS 16 /* of a group */
+#define FIBMSG_F_CHECK 0x01
+#define FIBMSG_OVERLAY 0u /* the table that hosts see */
 
 struct fibmsg_header {
 	uint32_t seq;
@@ -131,7 +131,7 @@ struct fibmsg_port {
 	uint16_t mtu;		       /* bytes of an IP packet; 0: the device's */
 	uint8_t mac[6];		       /* zero: the device's */
 	uint8_t queues;		       /* 0: 1 */
-	uint8_t bypass;		       /* 1: with no dataplane, frames go to the kernel; 0: they are dropped */
+	uint8_t bypass; /* 1: with no dataplane, frames go to the kernel; 0: they are dropped */
 };
 struct fibmsg_address {
 	char iface[FIBMSG_NAME];
@@ -145,9 +145,9 @@ struct fibmsg_line {
 	uint8_t metered;
 	uint8_t override_to; /* enum fibmsg_override */
 	uint32_t interval_ms, timeout_ms, hold_down_ms;
-	uint16_t down_after;		       /* rounds in a row without any answer */
+	uint16_t down_after; /* rounds in a row without any answer */
 	uint8_t n_targets, n_prefixes;
-	struct ip_addr targets[FIBMSG_LIST];   /* none: the gateways */
+	struct ip_addr targets[FIBMSG_LIST];	/* none: the gateways */
 	struct ip_prefix prefixes[FIBMSG_LIST]; /* delegated: sources inside leave by this line */
 };
 struct fibmsg_tunnel {
@@ -155,7 +155,9 @@ struct fibmsg_tunnel {
 	char key_path[FIBMSG_PATH]; /* the private key's file, read by the dataplane */
 	uint16_t listen_port;
 	char line[FIBMSG_NAME]; /* a WAN's name; empty: follow the active line */
-	uint16_t mtu;		/* 0: from the lines */
+	uint8_t
+	    fallback; /* 1: while that WAN is down, peers with an endpoint are spoken to by the active line */
+	uint16_t mtu; /* 0: from the lines */
 	uint8_t mss_clamp;
 	uint32_t fwmark;
 };
@@ -239,7 +241,8 @@ struct fibmsg_row_address {
 };
 struct fibmsg_row_line {
 	char port[FIBMSG_NAME];
-	uint8_t verdict, active, link_up, override_to; /* enum fibmsg_verdict; active: preferred and alive now */
+	uint8_t verdict, active, link_up,
+	    override_to; /* enum fibmsg_verdict; active: preferred and alive now */
 	uint16_t preference;
 	uint64_t since_ns; /* age of the verdict */
 	uint32_t rtt_us, jitter_us;
@@ -251,7 +254,7 @@ struct fibmsg_row_tunnel {
 	char name[FIBMSG_NAME];
 	uint8_t public_key[32];
 	uint16_t listen_port, mtu;
-	char line[FIBMSG_NAME];	       /* configured: empty when it follows */
+	char line[FIBMSG_NAME]; /* configured: empty when it follows */
 	char line_in_use[FIBMSG_NAME];
 	uint8_t up;
 	uint16_t n_peers;
@@ -275,7 +278,7 @@ struct fibmsg_row_route {
 	uint32_t table;
 	struct ip_prefix prefix;
 	uint32_t group;
-	uint8_t origin;		 /* 0 local, 1 control, 2 neighbour */
+	uint8_t origin;			/* 0 local, 1 control, 2 neighbour */
 	char nexthop[FIBMSG_LABEL * 2]; /* in words: what serves now */
 };
 struct fibmsg_row_group {
@@ -352,7 +355,7 @@ struct fibmsg_ev_peer {
 	M(20, DEL_ADDRESS,     address,       F(STR, iface) F(IFADDR, address))                                 \
 	M(21, SET_LINE,        line,          F(STR, port) F(ADDR, gateway4) F(ADDR, gateway6) F(U16, preference) F(U8, metered) F(U8, override_to) FIBMSG_F_PROBE(F) F(ADDRS, targets) F(PREFIXES, prefixes)) \
 	M(22, DEL_LINE,        name,          F(STR, name))                                                     \
-	M(23, SET_TUNNEL,      tunnel,        F(STR, name) F(STR, key_path) F(U16, listen_port) F(STR, line) F(U16, mtu) F(U8, mss_clamp) F(U32, fwmark)) \
+	M(23, SET_TUNNEL,      tunnel,        F(STR, name) F(STR, key_path) F(U16, listen_port) F(STR, line) F(U8, fallback) F(U16, mtu) F(U8, mss_clamp) F(U32, fwmark)) \
 	M(24, DEL_TUNNEL,      name,          F(STR, name))                                                     \
 	M(25, SET_PEER,        peer,          F(STR, tunnel) F(KEY, key) F(STR, name) F(STR, psk_path) F(ENDPOINT, endpoint) F(U16, keepalive_s) F(U8, any) F(ADDR, probe) FIBMSG_F_PROBE(F)) \
 	M(26, DEL_PEER,        peer_key,      F(STR, tunnel) F(KEY, key))                                       \

@@ -70,6 +70,9 @@ def port_text(site):
 """
 
 
+STOCK = ("remi", "server")  # do not watch their tunnels: ours tells them from another line
+
+
 def tunnel_text(site, keys):
     pairs, _ = keys
     text = "tunnels:\n"
@@ -78,6 +81,7 @@ def tunnel_text(site, keys):
         text += f"""\
   {tunnel.name}:
     line: {getattr(tunnel, mine + '_line')}
+    fallback: {"true" if getattr(tunnel, other) in STOCK and outer else "false"}
     private-key: /etc/byway/{tunnel.name}.key
     listen-port: {tunnel.port}
     addresses: {quoted([f"{getattr(tunnel, mine + '4')}/{tunnel.length4}",

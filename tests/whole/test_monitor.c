@@ -485,7 +485,7 @@ static void tunnel_peers_follow_probe_and_line(void **state)
 	g = ordered(&way, &wan[1].via);
 	h = ordered(&any, &wan[1].via);
 	assert_ptr_equal(serves(g), &wan[1].via); /* no such peer */
-	assert_int_equal(monitor_peer_set(&peer, tunnel->index, PEER, "wan1"), 0);
+	assert_int_equal(monitor_peer_set(&peer, tunnel->index, PEER, "wan1", false), 0);
 	pass(300 * MS);
 	assert_ptr_equal(serves(g), &way);
 	assert_ptr_equal(serves(h), &any);
@@ -512,10 +512,16 @@ static void tunnel_peers_follow_probe_and_line(void **state)
 	assert_int_equal(take_events("friend1/friend"), 1);
 	assert_false(last.usable);
 	assert_string_equal(last.reason, "wan1 is down");
-	assert_int_equal(monitor_peer_set(&peer, tunnel->index, PEER, ""), 0); /* follows: wan2 carries it */
+	assert_int_equal(
+	    monitor_peer_set(&peer, tunnel->index, PEER, "wan1", true), 0); /* falls back to wan2 */
+	assert_ptr_equal(serves(g), &way);
+	assert_int_equal(monitor_peer_set(&peer, tunnel->index, PEER, "wan1", false), 0);
+	assert_ptr_equal(serves(g), &wan[1].via);
+	assert_int_equal(
+	    monitor_peer_set(&peer, tunnel->index, PEER, "", false), 0); /* follows: wan2 carries it */
 	assert_ptr_equal(serves(g), &way);
 	peer.probe.family = IP_NONE;
-	assert_int_equal(monitor_peer_set(&peer, tunnel->index, PEER, "wan2"), 0);
+	assert_int_equal(monitor_peer_set(&peer, tunnel->index, PEER, "wan2", false), 0);
 	assert_ptr_equal(serves(g), &way);
 	monitor_peer_del(PEER);
 	assert_ptr_equal(serves(g), &wan[1].via);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "bgp/bgp_aspath.h"
 #include "bgp/bgp_wire.h"
 
 #define LOCAL_PREF_DEFAULT 100 /* as bgp_decide.c counts paths without one */
@@ -90,7 +91,18 @@ static void edit_internal(struct bgp_attr_build *build, const struct bgp_edit *e
 	build->core.has_local_pref = true; /* RFC 4271 §5.1.5: shall be there */
 }
 
-/* *out NULL: cannot be told. */
+/*
+ * The peer would drop a path with its own AS in it (RFC 4271 §9.1.2): with two sessions
+ * to one neighbour everything it told us on one would go back to it on the other.
+ */
+static bool would_loop(const struct bgp_peer *peer, const struct bgp_path *path)
+{
+	struct bgp_attr_item as_path = bgp_attr_path(path->use);
+
+	return peer->external && bgp_aspath_has(as_path.value, as_path.len, peer->config.as);
+}
+
+/* *out NULL: is not told. */
 static int build_out(struct bgp_export *export, const struct bgp_path *path, const struct bgp_edit *edit,
     struct bgp_attrs **out)
 {
@@ -100,6 +112,8 @@ static int build_out(struct bgp_export *export, const struct bgp_path *path, con
 	bool self = peer->external || peer->config.next_hop_self || edit->next_hop_self;
 
 	*out = NULL;
+	if (would_loop(peer, path))
+		return 0;
 	bgp_attr_build_load(build, path->use);
 	if (!set_next_hop(export, &build->core, self))
 		return 0;

@@ -203,6 +203,20 @@ static void test_passed_on(void **state)
 	sim_free(&w.sim);
 }
 
+/* A path through the peer's own AS is not told to it: it would drop it anyway. */
+static void test_not_into_a_loop(void **state)
+{
+	const uint8_t body[] = {0, 0, 0, 24, 0x40, 1, 1, 0, 0x40, 2, 10, 2, 2, 0, 0, 0xfd, 0xea, 0, 0, 0xfd,
+	    0xeb, 0x40, 3, 4, 10, 0, 0, 2, 16, 10, 1};
+
+	(void)state;
+	start(2);
+	deliver(0, BGP_MSG_UPDATE, body, sizeof(body));
+	assert_int_equal(sim_paths(&w.sim, 0, "10.1.0.0/16"), 1);
+	assert_int_equal(w.out_len[1], 0);
+	sim_free(&w.sim);
+}
+
 /* RFC 1997: a route with NO_EXPORT or NO_ADVERTISE does not leave to another AS; any other community travels.
  */
 static void test_well_known_communities(void **state)
@@ -338,6 +352,7 @@ int main(void)
 	    cmocka_unit_test(test_treated_as_withdraw),
 	    cmocka_unit_test(test_reset),
 	    cmocka_unit_test(test_passed_on),
+	    cmocka_unit_test(test_not_into_a_loop),
 	    cmocka_unit_test(test_well_known_communities),
 	    cmocka_unit_test(test_reflection_attributes),
 	    cmocka_unit_test(test_mp_reach_first),

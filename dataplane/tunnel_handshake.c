@@ -220,6 +220,7 @@ static void retry_without_path(struct tunnel_peer *p)
 	uint64_t wait_ns = PATH_RETRY_NS << (p->attempts < 6 ? p->attempts : 6);
 
 	p->attempts++;
+	p->without_path = true;
 	p->timers.retry_ns =
 	    tunnel_now_ns() + (wait_ns < WG_REKEY_TIMEOUT_NS ? wait_ns : WG_REKEY_TIMEOUT_NS);
 	tunnel_timer_touch(p);
@@ -239,6 +240,7 @@ void tunnel_handshake_initiate(struct tunnel_peer *p)
 		return;
 	}
 	p->attempts++;
+	p->without_path = false;
 	crypto_fill_random(&random, sizeof(random));
 	wg_timers_note_initiation(&p->timers, tunnel_now_ns(), random);
 	tunnel_timer_touch(p);

@@ -97,6 +97,7 @@ struct tunnel_peer {
 	struct ip_prefix *allowed; /* as in the tunnel's tables */
 	size_t n_allowed, allowed_room;
 	unsigned attempts;				 /* initiations without an answer */
+	bool without_path;				 /* the last one had nowhere to go */
 	uint64_t deadline_ns;				 /* of its timers */
 	uint64_t initiation_in_ns;			 /* the last one accepted */
 	uint64_t handshake_ns, handshake_realtime_ns;	 /* the last one finished; 0: never */

@@ -140,15 +140,16 @@ void tunnel_handle(struct rte_mbuf *pkt)
 
 static void follow(struct tunnel_peer *p)
 {
-	if (tunnel_path_follow(p)) {
+	bool moved = tunnel_path_follow(p);
+
+	if (moved)
 		log_info("tunnel %s: peer %s now by %s", p->tunnel->iface->name, p->name,
 		    iface_by_index(p->path->line)->name);
-		/* An authenticated packet from the new address: the peer roams without waiting for data. */
-		if (p->current)
-			tunnel_handshake_send_keepalive(p);
-	}
-	/* A handshake under way may have gone into the dead line. */
-	if (p->timers.retry_ns && !p->current) {
+	/* An authenticated packet from the new address: the peer roams without waiting for data. */
+	if (moved && p->current)
+		tunnel_handshake_send_keepalive(p);
+	/* A handshake under way went into the line that died, or had nowhere to go so far. */
+	if ((moved || p->without_path) && p->timers.retry_ns && !p->current) {
 		p->timers.retry_ns = tunnel_now_ns();
 		tunnel_timer_touch(p);
 	}

@@ -118,7 +118,7 @@ static bool peer_is_awaited(const struct bgp_peer *peer)
 	if (peer->removed || peer->config.disabled || peer->config.no_graceful_restart)
 		return false;
 	if (!peer->session)
-		return true;
+		return peer->usable; /* one behind a dead tunnel will not come */
 	if (!peer->received.graceful_restart || peer->received.restart_state)
 		return false;
 	for (f = 0; f < BGP_FAMILIES; f++) {

@@ -307,5 +307,6 @@ int bgp_peer_set_usable(struct bgp *bgp, const char *name, bool usable)
 		return 0;
 	peer->usable = usable;
 	bgp_rib_decide_peer(peer);
+	bgp_gr_tick(bgp); /* it may have been the last one awaited */
 	return 0;
 }

@@ -177,6 +177,27 @@ static void test_deferral_ends_early(void **state)
 	sim_free(&sim);
 }
 
+/* Nor for a peer that cannot be reached. */
+static void test_deferral_without_the_unreachable(void **state)
+{
+	struct bgp_peer_config absent = {.as = 65003};
+	struct sim sim;
+
+	(void)state;
+	two(&sim);
+	sim_kill(&sim, 1);
+	sim_run(&sim, NSEC_PER_SEC);
+	come_back(&sim, true);
+	sim.node[2].addr = sim_addr("10.0.0.3");
+	sim_set_peer(&sim, 1, 2, &absent);
+	sim_run(&sim, 3 * NSEC_PER_SEC);
+	assert_true(bgp_is_deferring(sim.node[1].bgp));
+	assert_int_equal(bgp_peer_set_usable(sim.node[1].bgp, "n2", false), 0);
+	sim_run(&sim, NSEC_PER_SEC);
+	assert_false(bgp_is_deferring(sim.node[1].bgp));
+	sim_free(&sim);
+}
+
 /* Killed again before it told everything: what was stale already goes, what it told since is kept (§4.2). */
 static void test_consecutive(void **state)
 {
@@ -252,6 +273,7 @@ int main(void)
 	    cmocka_unit_test(test_silent_end),
 	    cmocka_unit_test(test_deferral),
 	    cmocka_unit_test(test_deferral_ends_early),
+	    cmocka_unit_test(test_deferral_without_the_unreachable),
 	    cmocka_unit_test(test_consecutive),
 	    cmocka_unit_test(test_back_unnoticed),
 	    cmocka_unit_test(test_switched_off),

@@ -11,11 +11,17 @@
 #include "dataplane/fibsock.h"
 #include "dataplane/host.h"
 #include "dataplane/monitor.h"
+#include "dataplane/port.h"
 #include "dataplane/slow.h"
 #include "dataplane/tunnel.h"
 #include "lib/log.h"
+#include "lib/nsec.h"
+
+#define LINK_NS NSEC_PER_SEC /* the monitor thread acts on a link at once; this only tells of it */
 
 static int watched = -1;
+static uint64_t links_at_ns;
+static bool link_known[IFACE_MAX], link_up[IFACE_MAX]; /* by interface index, as told last */
 
 static void tell_line(const struct monitor_event *e, const struct iface *ifc)
 {
@@ -71,6 +77,32 @@ static void handle_events(void *arg, uint32_t events)
 		tunnel_lines_changed();
 }
 
+static void tell_link(const struct iface *ifc, bool up)
+{
+	struct fibmsg m = {.type = FIBMSG_EV_LINK};
+
+	memcpy(m.u.ev_link.iface, ifc->name, sizeof(m.u.ev_link.iface));
+	m.u.ev_link.up = up;
+	fibsock_send_event(&m);
+}
+
+uint64_t event_tick(uint64_t now_ns)
+{
+	if (now_ns < links_at_ns)
+		return links_at_ns;
+	links_at_ns = now_ns + LINK_NS;
+	for (uint16_t i = 1; i < IFACE_MAX; i++) {
+		const struct iface *ifc = iface_by_index(i);
+		bool known = ifc && ifc->port, up = known && port_link_up(ifc->port);
+
+		if (known && (!link_known[i] || up != link_up[i]))
+			tell_link(ifc, up);
+		link_known[i] = known;
+		link_up[i] = up;
+	}
+	return links_at_ns;
+}
+
 int event_start(void)
 {
 	int fd = monitor_event_fd();
@@ -85,4 +117,6 @@ void event_stop(void)
 {
 	slow_unwatch(watched);
 	watched = -1;
+	links_at_ns = 0;
+	memset(link_known, 0, sizeof(link_known));
 }

@@ -6,8 +6,12 @@
 #ifndef BYWAY_DATAPLANE_EVENT_H
 #define BYWAY_DATAPLANE_EVENT_H
 
+#include <stdint.h>
+
 /* After monitor_start. ERR_NOMEM, ERR_IO. */
 int event_start(void);
 void event_stop(void);
+/* Tells of links that changed; returns the next deadline (ns). */
+uint64_t event_tick(uint64_t now_ns);
 
 #endif

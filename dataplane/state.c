@@ -381,10 +381,11 @@ static int next_frame(struct buf_reader *r, uint8_t *origin, const uint8_t **dat
 /* Is the file whole? Then *frames is a reader over its frames. */
 static int check_file(const uint8_t *bytes, size_t file_len, uint64_t *generation, struct buf_reader *frames)
 {
-	uint32_t magic, version, n = 0;
+	uint32_t magic, version, said, n = 0;
 	const uint8_t *datagram, *count;
 	struct buf_reader r;
 	uint8_t origin;
+	uint64_t sum;
 	size_t len;
 	int rc;
 
@@ -400,13 +401,14 @@ static int check_file(const uint8_t *bytes, size_t file_len, uint64_t *generatio
 	if (rc)
 		return rc;
 	count = r.p;
-	if (buf_read_be32(&r) != n && !r.err)
+	said = buf_read_be32(&r);
+	sum = buf_read_be64(&r);
+	if (r.err)
+		return r.err;
+	if (said != n || sum != checksum(checksum(CHECKSUM_START, bytes, HEADER_LEN), count, 4) ||
+	    buf_reader_left(&r))
 		return ERR_PROTO;
-	if (buf_read_be64(&r) != checksum(checksum(CHECKSUM_START, bytes, HEADER_LEN), count, 4) && !r.err)
-		return ERR_PROTO;
-	if (!r.err && buf_reader_left(&r))
-		return ERR_PROTO;
-	return r.err;
+	return 0;
 }
 
 /* Message by message what was refused as a whole: what cannot be applied any more is left out. */

@@ -185,9 +185,12 @@ static int stop(void **state)
 	monitor_stop();
 	assert_int_equal(held, 0);
 	rcu_settle();
-	for (unsigned i = 0; i < 2; i++)
-		serve(i);
+	answers[0] = answers[1] = false;
 	whole_run();
+	serve(0);
+	serve(1);
+	for (struct whole_packet p; (p = whole_to_monitor()).data;)
+		whole_free(&p);
 	return 0;
 }
 
@@ -573,16 +576,18 @@ static void runs_as_a_thread(void **state)
 	monitor_stop();
 	answers[0] = answers[1] = false;
 	assert_int_equal(monitor_start(true), 0);
+	for (unsigned i = 0; i < 2; i++) /* ports without lines: the links decide */
+		monitor_link_set(wan[i].ifc->index, true);
+	for (unsigned i = 0; i < 1000; i++) {
+		g = ordered(&wan[0].via, &wan[1].via);
+		assert_ptr_equal(serves(g), &wan[0].via);
+		group_done(g);
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		line_config(i, &l);
 		l.interval_ms = 20;
 		l.timeout_ms = 40;
 		assert_int_equal(monitor_line_set(&l, wan[i].ifc->index), 0);
-	}
-	for (unsigned i = 0; i < 1000; i++) {
-		g = ordered(&wan[0].via, &wan[1].via);
-		assert_ptr_equal(serves(g), &wan[0].via);
-		group_done(g);
 	}
 	g = ordered(&wan[0].via, &wan[1].via);
 	for (unsigned i = 0; i < 3000 && monitor_active_line() != wan[1].ifc->index; i++) {

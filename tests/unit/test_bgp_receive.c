@@ -280,6 +280,91 @@ static void test_mp_reach_first(void **state)
 	sim_free(&w.sim);
 }
 
+/* RFC 6286 §2.2: our identifier is an error within our AS only. */
+static void test_same_identifier(void **state)
+{
+	struct bgp_peer_config internal = {.as = 65001, .passive = true};
+	struct bgp_peer_info info;
+	uint8_t open[OPEN_LEN];
+
+	(void)state;
+	start(0);
+	connect_peer(0);
+	memcpy(open, opens[0], OPEN_LEN);
+	open[8] = 1; /* 10.0.0.1 */
+	deliver(0, BGP_MSG_OPEN, open, OPEN_LEN);
+	deliver(0, BGP_MSG_KEEPALIVE, NULL, 0);
+	assert_int_equal(sim_state(&w.sim, 0, 1), BGP_ESTABLISHED);
+	sim_free(&w.sim);
+	start(0);
+	sim_set_peer(&w.sim, 0, 1, &internal);
+	connect_peer(0);
+	open[2] = open[OPEN_LEN - 1] = 0xe9; /* AS 65001 */
+	deliver(0, BGP_MSG_OPEN, open, OPEN_LEN);
+	info = sim_info(&w.sim, 0, 1);
+	assert_int_equal(info.error_out.code, BGP_ERROR_OPEN);
+	assert_int_equal(info.error_out.subcode, BGP_OPEN_IDENTIFIER);
+	sim_free(&w.sim);
+}
+
+/* RFC 4271 §4.2: a hold time of 0 means that nobody has to say anything, for ever. */
+static void test_hold_time_zero(void **state)
+{
+	uint8_t open[OPEN_LEN];
+
+	(void)state;
+	start(0);
+	connect_peer(0);
+	memcpy(open, opens[0], OPEN_LEN);
+	open[4] = 0;
+	deliver(0, BGP_MSG_OPEN, open, OPEN_LEN);
+	deliver(0, BGP_MSG_KEEPALIVE, NULL, 0);
+	w.out_len[0] = 0;
+	w.sim.now_ns += 86400 * NSEC_PER_SEC;
+	pull();
+	assert_int_equal(sim_state(&w.sim, 0, 1), BGP_ESTABLISHED);
+	assert_int_equal(w.out_len[0], 0);
+	sim_free(&w.sim);
+}
+
+/* RFC 4271 §8.2.2: who never sends an OPEN is given four minutes. */
+static void test_no_open(void **state)
+{
+	(void)state;
+	start(0);
+	connect_peer(0);
+	w.sim.now_ns += 239 * NSEC_PER_SEC;
+	pull();
+	assert_int_equal(sim_state(&w.sim, 0, 1), BGP_OPENSENT);
+	w.sim.now_ns += NSEC_PER_SEC;
+	pull();
+	assert_int_equal(sim_info(&w.sim, 0, 1).error_out.code, BGP_ERROR_HOLD_TIMER);
+	sim_free(&w.sim);
+}
+
+/* RFC 2545 §3: the link-local address goes behind the global one. */
+static void test_link_local_next_hop(void **state)
+{
+	struct bgp_peer_config c = {.as = 65002, .passive = true, .link_local = sim_addr("fe80::1")};
+	struct ip_addr global = sim_addr("fd00::1");
+	const uint8_t *hop = w.out[0] + BGP_UPDATE_MIN_LEN + 7;
+
+	(void)state;
+	start(0);
+	sim_set_peer(&w.sim, 0, 1, &c);
+	connect_peer(0);
+	deliver(0, BGP_MSG_OPEN, opens[0], OPEN_LEN);
+	deliver(0, BGP_MSG_KEEPALIVE, NULL, 0);
+	w.out_len[0] = 0;
+	sim_announce(&w.sim, 0, "fd00:1::/32");
+	pull();
+	assert_true(w.out_len[0] > BGP_UPDATE_MIN_LEN + 40);
+	assert_int_equal(hop[0], 32);
+	assert_memory_equal(hop + 1, global.b, 16);
+	assert_memory_equal(hop + 17, c.link_local.b, 16);
+	sim_free(&w.sim);
+}
+
 static void test_martians(void **state)
 {
 	static const struct {
@@ -356,6 +441,10 @@ int main(void)
 	    cmocka_unit_test(test_well_known_communities),
 	    cmocka_unit_test(test_reflection_attributes),
 	    cmocka_unit_test(test_mp_reach_first),
+	    cmocka_unit_test(test_same_identifier),
+	    cmocka_unit_test(test_hold_time_zero),
+	    cmocka_unit_test(test_no_open),
+	    cmocka_unit_test(test_link_local_next_hop),
 	    cmocka_unit_test(test_martians),
 	    cmocka_unit_test(test_never_reads),
 	};

@@ -213,6 +213,8 @@ static const struct {
 	BGP_REACT_DISCARD},
     {"MED twice, the second malformed", BYTES(0x80, 4, 4, 0, 0, 0, 1, 0x80, 4, 1, 0), BGP_REACT_DISCARD,
 	BGP_REACT_DISCARD},
+    {"two errors, the stronger counts, 3 h", BYTES(0x40, 6, 1, 0, 0x80, 4, 1, 0), BGP_REACT_WITHDRAW,
+	BGP_REACT_WITHDRAW},
     {"overruns the attributes, 4", BYTES(0xc0, 99, 9, 1), BGP_REACT_WITHDRAW, BGP_REACT_WITHDRAW},
     {"header cut, 4", BYTES(0xc0), BGP_REACT_WITHDRAW, BGP_REACT_WITHDRAW},
     {"extended length cut", BYTES(0xd0, 99, 0), BGP_REACT_WITHDRAW, BGP_REACT_WITHDRAW},

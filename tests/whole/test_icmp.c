@@ -8,6 +8,7 @@
 #include "tests/whole/whole.h"
 
 #define ETH    sizeof(struct wire_eth)
+#define TOS    0xc0 /* RFC 1812 §4.3.2.5: precedence 6 */
 #define QUOTE4 (576 - sizeof(struct wire_ip4) - sizeof(struct wire_icmp))
 #define QUOTE6 (1280 - sizeof(struct wire_ip6) - sizeof(struct wire_icmp))
 
@@ -74,6 +75,7 @@ static void check_error4(
 	assert_int_equal(ip->src_be, ip_addr_be32(&src));
 	assert_int_equal(ip->dst_be, ((const struct wire_ip4 *)(frame + ETH))->src_be);
 	assert_int_equal(ip->proto, IP_PROTO_ICMP);
+	assert_int_equal(ip->tos, TOS);
 	assert_int_equal(icmp->type, type);
 	assert_int_equal(icmp->code, code);
 	assert_int_equal(got->len, ETH + sizeof(*ip) + sizeof(*icmp) + quote);

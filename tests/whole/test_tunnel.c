@@ -710,6 +710,62 @@ static void test_ecn(void **state)
 	}
 }
 
+/* RFC 6040 §4.1: the ECN field goes outwards as it is; the DSCP stays inside. */
+static void test_ecn_outwards(void **state)
+{
+	struct whole_udp udp = {.src = "10.1.0.5", .dst = "10.2.0.5", .data_len = 20};
+	struct wire_ip4 *inner = (struct wire_ip4 *)(frame + sizeof(struct wire_eth));
+	struct whole_packet got;
+
+	make_pair("198.51.100.7", "192.0.2.10", NULL, NULL);
+	route_into_tunnel();
+	initiate();
+	send_data("", 0);
+	for (uint8_t ecn = 0; ecn < 4; ecn++) {
+		size_t len = whole_udp(frame, &lan, &udp);
+
+		inner->tos = (uint8_t)(0xb8 | ecn); /* expedited forwarding */
+		whole_fix_checksum((uint8_t *)inner);
+		whole_send(&lan, frame, len);
+		run();
+		got = whole_receive(&wan1);
+		assert_non_null(got.data);
+		assert_int_equal(whole_ip4(&got)->tos, ecn);
+		whole_free(&got);
+	}
+}
+
+/* A SYN whose MSS option begins at an odd byte: value and checksum are right all the same. */
+static void test_mss_at_odd_offset(void **state)
+{
+	static const uint8_t options[] = {1, 2, 4, 0x05, 0xb4, 1, 1, 0};
+	struct whole_udp udp = {.src = "10.1.0.5", .dst = "10.2.0.5", .data_len = 20};
+	struct wire_tcp *tcp = (struct wire_tcp *)(frame + 34);
+	uint8_t *inner = message + sizeof(struct wg_wire_data);
+	size_t len;
+
+	make_pair("198.51.100.7", "192.0.2.10", NULL, NULL);
+	route_into_tunnel();
+	initiate();
+	send_data("", 0);
+	len = whole_udp(frame, &lan, &udp);
+	((struct wire_ip4 *)(frame + 14))->proto = IP_PROTO_TCP;
+	whole_fix_checksum(frame + 14);
+	memset(tcp, 0, sizeof(*tcp));
+	tcp->data_offset = 7 << 4;
+	tcp->flags = TCP_SYN;
+	memcpy(tcp + 1, options, sizeof(options));
+	tcp->csum = csum_fold(csum_add(csum_pseudo4(frame + 26, frame + 30, IP_PROTO_TCP, 28), tcp, 28));
+	whole_send(&lan, frame, len);
+	run();
+	len = receive_message();
+	assert_true(len > 0);
+	open_data(len);
+	assert_memory_equal(inner + 40, "\x01\x02\x04\x05\x64\x01\x01\x00", 8); /* 1380 */
+	assert_int_equal(
+	    csum_fold(csum_add(csum_pseudo4(inner + 12, inner + 16, IP_PROTO_TCP, 28), inner + 20, 28)), 0);
+}
+
 /* Initiations beyond what one should answer freely get a cookie reply; with the cookie they pass. */
 static void test_under_load(void **state)
 {
@@ -836,6 +892,8 @@ int main(void)
 	    cmocka_unit_test_teardown(test_inner_malformed, end_test),
 	    cmocka_unit_test_teardown(test_mtu_and_mss, end_test),
 	    cmocka_unit_test_teardown(test_ecn, end_test),
+	    cmocka_unit_test_teardown(test_ecn_outwards, end_test),
+	    cmocka_unit_test_teardown(test_mss_at_odd_offset, end_test),
 	    cmocka_unit_test_teardown(test_under_load, end_flood),
 	    cmocka_unit_test_teardown(test_strangers, end_test),
 	    cmocka_unit_test_teardown(test_wrong_psk, end_test),

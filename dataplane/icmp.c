@@ -105,13 +105,16 @@ static bool may_answer(const struct rte_mbuf *pkt, const struct pkt_meta *m)
 static bool choose_source(const struct rte_mbuf *pkt, const struct pkt_meta *m, struct ip_addr *src)
 {
 	const struct iface *in = iface_by_index(m->in);
+	struct ip_addr to = m->family == IP_V4
+				? ip_addr_v4(rte_pktmbuf_mtod(pkt, const struct wire_ip4 *)->src_be)
+				: ip_addr_v6(rte_pktmbuf_mtod(pkt, const struct wire_ip6 *)->src);
 
 	if (m->flags & PKT_FROM_HOST) {
 		*src = m->family == IP_V4 ? ip_addr_v4(rte_pktmbuf_mtod(pkt, const struct wire_ip4 *)->dst_be)
 					  : ip_addr_v6(rte_pktmbuf_mtod(pkt, const struct wire_ip6 *)->dst);
 		return true;
 	}
-	if (in && iface_source(in, m->family, src) && !ip_addr_is_link_local(src))
+	if (in && iface_source(in, m->family, &to, src) && !ip_addr_is_link_local(src))
 		return true;
 	return iface_router_source(m->family, src);
 }

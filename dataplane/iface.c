@@ -88,17 +88,37 @@ int iface_set_addresses(struct iface *ifc, const struct ip_prefix *a, unsigned n
 	return 0;
 }
 
-bool iface_source(const struct iface *ifc, uint8_t family, struct ip_addr *out)
+static unsigned common_bits(const struct ip_addr *a, const struct ip_addr *b)
+{
+	unsigned bits = 0, max = ip_family_bits(a->family);
+
+	while (bits < max && !((a->b[bits / 8] ^ b->b[bits / 8]) & (0x80u >> bits % 8)))
+		bits++;
+	return bits;
+}
+
+/* RFC 6724 §5 as far as it concerns a router: scope (rule 2), private with private (rule 6), longest match
+ * (rule 8). */
+static unsigned fitness(const struct ip_addr *a, const struct ip_addr *towards)
+{
+	if (ip_addr_is_link_local(a) != (towards && ip_addr_is_link_local(towards)))
+		return 1;
+	if (!towards)
+		return 2;
+	return 2 + common_bits(a, towards) + (ip_addr_is_private(a) == ip_addr_is_private(towards) ? 256 : 0);
+}
+
+bool iface_source(const struct iface *ifc, uint8_t family, const struct ip_addr *towards, struct ip_addr *out)
 {
 	const struct iface_addresses *as = rcu_dereference(ifc->addresses);
 	const struct ip_addr *best = NULL;
 
+	if (towards && towards->family != family)
+		towards = NULL;
 	for (unsigned i = 0; as && i < as->n; i++) {
 		const struct ip_addr *a = &as->a[i].addr;
 
-		if (a->family != family)
-			continue;
-		if (!best || (ip_addr_is_link_local(best) && !ip_addr_is_link_local(a)))
+		if (a->family == family && (!best || fitness(a, towards) > fitness(best, towards)))
 			best = a;
 	}
 	if (!best)
@@ -133,7 +153,7 @@ bool iface_router_source(uint8_t family, struct ip_addr *out)
 	for (unsigned i = 1; i < end; i++) {
 		struct iface *ifc = iface_by_index((uint16_t)i);
 
-		if (!ifc || !iface_source(ifc, family, &a) || ip_addr_is_link_local(&a))
+		if (!ifc || !iface_source(ifc, family, NULL, &a) || ip_addr_is_link_local(&a))
 			continue;
 		*out = a;
 		return true;

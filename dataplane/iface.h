@@ -14,8 +14,8 @@
 #include "dataplane/rcu.h"
 #include "lib/fibmsg.h"
 
-#define IFACE_MAX	 4096
-#define IFACE_ADDRESSES	 32
+#define IFACE_MAX	4096
+#define IFACE_ADDRESSES 32
 
 enum iface_kind { IFACE_PORT, IFACE_TUNNEL, IFACE_HOST };
 
@@ -33,7 +33,8 @@ struct iface {
 	uint8_t role;	/* enum fibmsg_role */
 	uint32_t table; /* a WAN's underlay table, 0 otherwise */
 	_Atomic uint16_t mtu;
-	/* Usable as a way out: link and verdict. Written by the monitor thread (release), read by all (relaxed suffices: a hint). */
+	/* Usable as a way out: link and verdict. Written by the monitor thread (release), read by all
+	 * (relaxed suffices: a hint). */
 	_Atomic bool up;
 	struct iface_addresses *addresses; /* RCU */
 	struct port *port;		   /* IFACE_PORT */
@@ -50,11 +51,14 @@ int iface_add(enum iface_kind kind, const char *name, struct iface **out);
 void iface_del(struct iface *ifc);
 /* Slow thread: publishes the new list, retires the old one. ERR_NOMEM, ERR_FULL. */
 int iface_set_addresses(struct iface *ifc, const struct ip_prefix *a, unsigned n);
-/* RCU read side: the best address of the family to speak from (RFC 6724 scope first), false when there is none. */
-bool iface_source(const struct iface *ifc, uint8_t family, struct ip_addr *out);
+/* RCU read side: the best address of the family to speak from (RFC 6724 scope first), false when there is
+ * none. */
+bool iface_source(
+    const struct iface *ifc, uint8_t family, const struct ip_addr *towards, struct ip_addr *out);
 /* Slow thread: what the router prefers to speak from; family 0: no preference. ERR_NOMEM. */
 int iface_set_router_sources(const struct ip_addr *source4, const struct ip_addr *source6);
-/* RCU read side: that preference, else any address beyond link scope of any interface; false when there is none. */
+/* RCU read side: that preference, else any address beyond link scope of any interface; false when there is
+ * none. */
 bool iface_router_source(uint8_t family, struct ip_addr *out);
 
 #endif

@@ -140,7 +140,7 @@ static void send_to_target(
 	struct ip_addr src;
 	struct rte_mbuf *pkt;
 
-	if (!port || !(mac & NEIGH_MAC_VALID) || !iface_source(ifc, dst->family, &src))
+	if (!port || !(mac & NEIGH_MAC_VALID) || !iface_source(ifc, dst->family, dst, &src))
 		return;
 	pkt = new_packet(PKT_TX_FRAME, l->iface);
 	if (!pkt)
@@ -172,7 +172,8 @@ void monitor_probe_peer(const struct monitor_peer *p, uint16_t seq)
 	if (!ifc)
 		return;
 	/* an unnumbered tunnel speaks from what the router prefers */
-	if (!iface_source(ifc, p->target.family, &src) && !iface_router_source(p->target.family, &src))
+	if (!iface_source(ifc, p->target.family, &p->target, &src) &&
+	    !iface_router_source(p->target.family, &src))
 		return;
 	pkt = new_packet(PKT_TUNNEL_OUT, p->iface);
 	if (!pkt)

@@ -40,7 +40,7 @@ static struct iface *find_any_port(uint8_t family)
 	for (uint16_t i = 1; i < IFACE_MAX; i++) {
 		struct iface *ifc = iface_by_index(i);
 
-		if (ifc && ifc->kind == IFACE_PORT && iface_source(ifc, family, &unused))
+		if (ifc && ifc->kind == IFACE_PORT && iface_source(ifc, family, NULL, &unused))
 			return ifc;
 	}
 	return NULL;
@@ -141,7 +141,7 @@ bool tunnel_path_refresh(struct tunnel_peer *p)
 	if (p->path && p->path->line == line->index && p->path->remote.addr.family == p->path->local.family &&
 	    p->path->local.family == p->remote.addr.family && owns_address(line, &p->path->local))
 		local = p->path->local;
-	else if (!iface_source(line, p->remote.addr.family, &local))
+	else if (!iface_source(line, p->remote.addr.family, &p->remote.addr, &local))
 		return false;
 	publish_path(p, line, &local);
 	return p->path && leads_somewhere(p->path);
@@ -162,7 +162,7 @@ void tunnel_path_learn(struct tunnel_peer *p, const struct tunnel_source *from)
 		moved = true;
 	}
 	line = is_fixed(p) ? choose_line(p) : in;
-	if (line && (line == in || iface_source(line, p->remote.addr.family, &local)))
+	if (line && (line == in || iface_source(line, p->remote.addr.family, &p->remote.addr, &local)))
 		publish_path(p, line, &local);
 	if (moved)
 		tunnel_state_note(p);

@@ -17,14 +17,16 @@ static uint8_t frame[2048];
 
 static int open_ports(void **state)
 {
-	static const char *const addresses[] = {"fe80::1/64", "10.1.0.1/24", "fd00:1::1/64"};
+	/* the public ones come first: a private source hears from the private ones all the same */
+	static const char *const addresses[] = {
+	    "fe80::1/64", "203.0.113.1/24", "10.1.0.1/24", "2001:db8:aa::1/64", "fd00:1::1/64"};
 
 	if (whole_start(state) != 0)
 		return -1;
 	whole_port_open(&lan, "lan", FIBMSG_ROLE_LAN);
 	whole_port_open(&wan, "wan", FIBMSG_ROLE_WAN);
 	whole_port_open(&bare, "bare", FIBMSG_ROLE_LAN); /* unnumbered */
-	whole_port_addresses(&lan, addresses, 3);
+	whole_port_addresses(&lan, addresses, UNIT_COUNT(addresses));
 	whole_route(FIBMSG_OVERLAY, "192.0.2.0/24", &wan.via);
 	whole_route(FIBMSG_OVERLAY, "2001:db8::/32", &wan.via);
 	whole_route(FIBMSG_OVERLAY, "10.1.0.0/24", &lan.via);

@@ -34,12 +34,12 @@ static void sort_packet(struct sorter *s, struct rte_mbuf *pkt, bool group)
 		worker_drop(s->w, &pkt, 1, (enum drop_reason)reason);
 		return;
 	}
-	pkt->data_len = p.len; /* Ethernet's padding is no part of it */
+	pkt->data_len = (uint16_t)p.len; /* Ethernet's padding is no part of it */
 	pkt->pkt_len = p.len;
-	m->family = p.family;
-	m->proto = p.proto;
-	m->l4_off = p.l4_off;
-	m->flags = p.flags;
+	m->family = (uint8_t)p.family;
+	m->proto = (uint8_t)p.proto;
+	m->l4_off = (uint16_t)p.l4_off;
+	m->flags = (uint8_t)p.flags;
 	/* RFC 1812 §5.3.4: what came as a link-layer broadcast is not forwarded */
 	if (group || p.flags & PKT_LINK_DEST)
 		s->packets[s->n_packets++] = pkt;

@@ -152,8 +152,11 @@ static bool leaves(const struct nexthop *nh)
 	return nh->kind == NEXTHOP_VIA || nh->kind == NEXTHOP_CONNECTED || nh->kind == NEXTHOP_TUNNEL;
 }
 
-/* RFC 1812 §5.3.1 and RFC 8200 §3. The checksum follows by RFC 1624: only the word of TTL and protocol
- * changed. */
+/*
+ * RFC 1812 §5.3.1 and RFC 8200 §3. The checksum follows by RFC 1624: only the word of TTL and protocol
+ * changed. That word is read and written whole: a byte stored and read back as part of a word stalls (bench:
+ * 10 cycles a packet).
+ */
 static bool decrement_ttl(struct rte_mbuf *pkt, struct pkt_meta *m)
 {
 	struct wire_ip4 *ip4 = rte_pktmbuf_mtod(pkt, struct wire_ip4 *);
@@ -169,11 +172,11 @@ static bool decrement_ttl(struct rte_mbuf *pkt, struct pkt_meta *m)
 		ip6->hop_limit--;
 		return true;
 	}
-	if (ip4->ttl <= 1)
-		return false;
 	memcpy(&before, &ip4->ttl, 2);
-	ip4->ttl--;
-	memcpy(&after, &ip4->ttl, 2);
+	if (ntohs(before) >> 8 <= 1)
+		return false;
+	after = htons((uint16_t)(ntohs(before) - (1 << 8)));
+	memcpy(&ip4->ttl, &after, 2);
 	ip4->csum = csum_update16(ip4->csum, before, after);
 	return true;
 }

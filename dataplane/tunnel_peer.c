@@ -163,8 +163,10 @@ static void apply_peer(struct tunnel_peer *p, const struct fibmsg_peer *config, 
 	atomic_store_explicit(&p->any, config->any != 0, memory_order_relaxed);
 	p->configured = config->endpoint;
 	p->timers.persistent_ns = config->keepalive_s * NSEC_PER_SEC;
-	if (moved && config->endpoint.addr.family != IP_NONE)
+	if (moved && config->endpoint.addr.family != IP_NONE) {
 		p->remote = config->endpoint;
+		memset(&p->learned, 0, sizeof(p->learned)); /* it is of the time before */
+	}
 	tunnel_path_refresh(p);
 	note_only_peer(p->tunnel);
 	tunnel_timer_touch(p);
@@ -181,6 +183,9 @@ int tunnel_peer_set(const struct fibmsg_peer *config, struct err_msg *msg)
 	if (!t)
 		return err_set(
 		    msg, ERR_NOENT, "peer %s: there is no tunnel %s", config->name, config->tunnel);
+	if (memcmp(config->key, t->identity.public_key, sizeof(config->key)) == 0)
+		return err_set(msg, ERR_INVALID, "tunnel %s: peer %s has the tunnel's own key",
+		    t->iface->name, config->name);
 	err = read_preshared(config, preshared, msg);
 	if (err)
 		goto out;

@@ -90,8 +90,9 @@ struct tunnel_peer {
 	struct wg_cookie_maker cookies;
 	struct wg_timers timers;
 	struct ip_endpoint configured; /* family 0: none */
-	struct ip_endpoint remote; /* configured, stored or learned: where it is now; family 0: not known */
-	char line[FIBMSG_NAME];	   /* on which it was heard last */
+	struct ip_endpoint learned;    /* where it was heard last, also before a restart; family 0: never */
+	struct ip_endpoint remote;     /* one of both: where we send; family 0: not known */
+	char line[FIBMSG_NAME];	       /* on which it was heard last */
 	struct rte_mbuf *queue[TUNNEL_WAITING];
 	unsigned n_queue;
 	struct ip_prefix *allowed; /* as in the tunnel's tables */

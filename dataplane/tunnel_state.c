@@ -93,7 +93,7 @@ int tunnel_state_open(const char *state_dir, struct err_msg *msg)
 
 static void write_peer(struct buf_writer *w, const struct tunnel_peer *p)
 {
-	struct wg_record r = {.endpoint = p->remote};
+	struct wg_record r = {.endpoint = p->learned};
 
 	memcpy(r.tunnel, p->tunnel->config.name, sizeof(r.tunnel));
 	memcpy(r.key, p->noise.public_key, sizeof(r.key));
@@ -185,7 +185,7 @@ bool tunnel_state_restore(struct tunnel_peer *p)
 		    memcmp(r->key, p->noise.public_key, sizeof(r->key)) != 0)
 			continue;
 		if (r->endpoint.addr.family != IP_NONE)
-			p->remote = r->endpoint;
+			p->remote = p->learned = r->endpoint;
 		memcpy(p->line, r->line, sizeof(p->line));
 		memcpy(p->noise.received_timestamp, r->received_timestamp, sizeof(r->received_timestamp));
 		memcpy(p->noise.sent_timestamp, r->sent_timestamp, sizeof(r->sent_timestamp));

@@ -31,12 +31,19 @@ struct remote {
 	uint16_t port;
 };
 
-static struct whole_port lan, wan1;
+static struct whole_port lan, wan1, wan2;
+static uint16_t active_line;
 static struct remote remote;
 static uint8_t frame[2048], message[2048];
 static char directory[] = "/tmp/byway-tunnel-XXXXXX", key_path[64], psk_path[64];
 static uint8_t preshared[32];
 static uint64_t clock_ns;
+
+uint16_t __wrap_monitor_active_line(void);
+uint16_t __wrap_monitor_active_line(void)
+{
+	return active_line;
+}
 
 static void write_key(const char *path, const uint8_t key[32], mode_t mode)
 {
@@ -50,9 +57,13 @@ static void write_key(const char *path, const uint8_t key[32], mode_t mode)
 	close(fd);
 }
 
+static const char *bound_line = "wan1"; /* of the next tunnel; "": it follows */
+
 static struct fibmsg_tunnel tunnel_config(void)
 {
-	struct fibmsg_tunnel t = {.name = "friend", .listen_port = PORT, .line = "wan1", .mss_clamp = 1};
+	struct fibmsg_tunnel t = {.name = "friend", .listen_port = PORT, .mss_clamp = 1};
+
+	snprintf(t.line, sizeof(t.line), "%s", bound_line);
 
 	memcpy(t.key_path, key_path, sizeof(key_path));
 	return t;
@@ -126,13 +137,17 @@ static int open_all(void **state)
 	whole_port_open(&lan, "lan", FIBMSG_ROLE_LAN);
 	whole_port_open(&wan1, "wan1", FIBMSG_ROLE_WAN);
 	whole_port_addresses(&lan, lan_addresses, 2);
+	whole_port_open(&wan2, "wan2", FIBMSG_ROLE_WAN);
 	whole_port_addresses(&wan1, wan_addresses, 2);
+	whole_port_addresses(&wan2, (const char *const[]){"198.18.0.10/24", "2001:db8:2::10/64"}, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		whole_route(wan1.ifc->table, i ? "::/0" : "0.0.0.0/0", &wan1.via);
+		whole_route(wan2.ifc->table, i ? "::/0" : "0.0.0.0/0", &wan2.via);
 		whole_route(FIBMSG_OVERLAY, i ? "fd00:1::/64" : "10.1.0.0/24", &lan.via);
 	}
 	whole_local("192.0.2.10/32");
 	whole_local("2001:db8:1::10/128");
+	whole_local("198.18.0.10/32");
 	return 0;
 }
 
@@ -153,6 +168,7 @@ static int close_all(void **state)
 	rmdir(directory);
 	whole_port_close(&lan);
 	whole_port_close(&wan1);
+	whole_port_close(&wan2);
 	return whole_stop(state);
 }
 
@@ -226,9 +242,9 @@ static void send_message(const void *data, size_t len)
 }
 
 /* The next message to the remote, in message; its length, 0: none. Checks the outer headers. */
-static size_t receive_message(void)
+static size_t receive_message_at(struct whole_port *port)
 {
-	struct whole_packet p = whole_receive(&wan1);
+	struct whole_packet p = whole_receive(port);
 	const struct wire_udp *udp;
 	struct ip_addr src, dst, want;
 	size_t len;
@@ -263,6 +279,11 @@ static size_t receive_message(void)
 	memcpy(message, udp + 1, len);
 	whole_free(&p);
 	return len;
+}
+
+static size_t receive_message(void)
+{
+	return receive_message_at(&wan1);
 }
 
 static struct wg_noise_peer *find_us(void *arg, const uint8_t public_key[32])
@@ -796,6 +817,49 @@ static void test_under_load(void **state)
 	check_data();
 }
 
+/* A tunnel that follows the active line: when that moves, the peer hears an authentic message from there at
+ * once. */
+static void test_follow(void **state)
+{
+	size_t len;
+
+	bound_line = "";
+	active_line = wan1.ifc->index;
+	make_pair("198.51.100.7", "192.0.2.10", "198.51.100.7:40000", NULL);
+	bound_line = "wan1";
+	route_into_tunnel();
+	send_from_lan("10.1.0.5", "10.2.0.5", 10);
+	assert_int_equal(receive_message(), sizeof(struct wg_wire_initiation));
+	answer_initiation();
+	assert_true(open_data(receive_message()) > 0);
+	active_line = wan2.ifc->index;
+	tunnel_lines_changed();
+	run();
+	remote.ours = "198.18.0.10";
+	len = receive_message_at(&wan2);
+	assert_true(len > 0);
+	assert_int_equal(open_data(len), 0); /* a keepalive */
+	/* What still comes by the old line does not pull it back. */
+	usleep(2000);
+	remote.ours = "192.0.2.10";
+	send_good_data();
+	send_from_lan("10.1.0.5", "10.2.0.5", 11);
+	remote.ours = "198.18.0.10";
+	assert_true(receive_message_at(&wan2) > 0);
+	/* With no line alive it stays. */
+	active_line = 0;
+	tunnel_lines_changed();
+	run();
+	assert_true(whole_silent(&wan1) && whole_silent(&wan2));
+	send_from_lan("10.1.0.5", "10.2.0.5", 12);
+	assert_true(receive_message_at(&wan2) > 0);
+	active_line = wan1.ifc->index;
+	tunnel_lines_changed();
+	run();
+	remote.ours = "192.0.2.10";
+	assert_int_equal(open_data(receive_message()), 0);
+}
+
 /* A strange mac1, an unknown static key, a wrong preshared key. */
 static void test_strangers(void **state)
 {
@@ -895,6 +959,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_ecn_outwards, end_test),
 	    cmocka_unit_test_teardown(test_mss_at_odd_offset, end_test),
 	    cmocka_unit_test_teardown(test_under_load, end_flood),
+	    cmocka_unit_test_teardown(test_follow, end_test),
 	    cmocka_unit_test_teardown(test_strangers, end_test),
 	    cmocka_unit_test_teardown(test_wrong_psk, end_test),
 	    cmocka_unit_test_teardown(test_key_files, end_test),

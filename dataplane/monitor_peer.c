@@ -113,13 +113,22 @@ void monitor_peers_judge(void)
 	}
 }
 
+/* What control is told: a way that answers again is one when there is no other, so its routes return before
+ * its hold-down is served. Which member of a group serves is not control's to say. */
+static bool is_usable(const struct monitor_peer *p)
+{
+	return p->rank <= RANK_RETURNING;
+}
+
 /* Why it is as it is: its own probe where that decides, else the line under it. */
 static void explain(const struct monitor_peer *p, char *buf, size_t size)
 {
 	bool by_line = p->rank > RANK_UNKNOWN && (!p->probed || p->line.verdict != LINE_DOWN);
 	const char *line = p->bound[0] ? p->bound : "the active line";
 
-	if (by_line)
+	if (p->rank == RANK_RETURNING)
+		snprintf(buf, size, "%s answers again, its hold-down is not served", by_line ? line : "it");
+	else if (by_line)
 		snprintf(buf, size, "%s is down", line);
 	else
 		snprintf(buf, size, "%s", p->probed ? p->line.reason : "not probed");
@@ -131,7 +140,7 @@ static void tell_peer(struct monitor_peer *p, uint32_t groups_moved, uint32_t to
 	    .iface = p->iface, .peer_index = p->index, .groups_moved = groups_moved, .took_us = took_us};
 
 	e.verdict = (uint8_t)(p->probed ? p->line.verdict : LINE_UNKNOWN);
-	e.usable = p->rank <= RANK_UNKNOWN;
+	e.usable = is_usable(p);
 	e.when_ns = monitor_now_ns();
 	snprintf(e.object, sizeof(e.object), "%s/%.*s", p->tunnel, (int)(sizeof(e.object) - FIBMSG_NAME - 1),
 	    p->name);
@@ -156,7 +165,7 @@ void monitor_peers_tell(uint32_t groups_moved, uint32_t took_us)
 			continue;
 		if (p->probed)
 			line_take_event(&p->line, &event);
-		if (p->fresh || p->told_usable != (p->rank <= RANK_UNKNOWN) ||
+		if (p->fresh || p->told_usable != is_usable(p) ||
 		    (p->probed && p->told_verdict != p->line.verdict))
 			tell_peer(p, groups_moved, took_us);
 	}

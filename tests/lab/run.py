@@ -31,7 +31,6 @@ from net import LabError, Net, state_dir  # noqa: E402
 
 TEST_TIMEOUT_S = 180
 KEPT_LOGS = "lab-logs"
-DEFAULT = ("stock",)  # grows with what the daemons can do; any module runs when named
 REPORT = re.compile(r"ERROR: AddressSanitizer|runtime error:|LeakSanitizer: detected|WARNING: ThreadSanitizer|"
                     r"Assertion .* failed")
 
@@ -149,7 +148,7 @@ def on_alarm(*_):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tests", nargs="*", metavar="MODULE[:TEST]", help=f"of: {', '.join(modules())} (default: {', '.join(DEFAULT)})")
+    parser.add_argument("tests", nargs="*", metavar="MODULE[:TEST]", help=f"of: {', '.join(modules())}")
     parser.add_argument("--prefix", default=f"check{os.getpid()}", help="name of the lab instance")
     parser.add_argument("--build", help="build directory (default: $BYWAY_BUILD, build-demo, build, build-check)")
     parser.add_argument("--json", action="store_true", help="print the counts as a last line of JSON")
@@ -157,10 +156,10 @@ def main():
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     runner = Runner(args.prefix, args.build)
-    for wanted in args.tests or DEFAULT:
+    for wanted in args.tests or modules():
         name, _, only = wanted.partition(":")
         if name not in modules():
-            parser.error(f"no module '{name}', expected one of: {', '.join(modules())} (default: {', '.join(DEFAULT)})")
+            parser.error(f"no module '{name}', expected one of: {', '.join(modules())}")
         runner.module(name, only)
     counts = {"passed": runner.passed, "failed": runner.failed, "skipped": runner.skipped}
     say(json.dumps(counts) if args.json else ", ".join(f"{number} {what}" for what, number in counts.items()))

@@ -504,8 +504,13 @@ static void tunnel_peers_follow_probe_and_line(void **state)
 	assert_int_equal(monitor_peer_verdict(PEER, &row), 0);
 	assert_int_equal(row.verdict, FIBMSG_VERDICT_DOWN);
 	assert_string_equal(row.reason, "4 probes in a row unanswered for 500 ms by 10.255.1.1");
+	take_events("");
 	tunnel_answers = true;
-	pass(1300 * MS);
+	pass(300 * MS);
+	assert_int_equal(take_events("friend1/friend"), 1); /* its routes may return before it serves again */
+	assert_true(last.usable && last.verdict == LINE_DOWN);
+	assert_ptr_equal(serves(g), &wan[1].via);
+	pass(1000 * MS);
 	assert_ptr_equal(serves(g), &way);
 
 	take_events("");

@@ -116,7 +116,7 @@ static bool choose_source(const struct rte_mbuf *pkt, const struct pkt_meta *m, 
 	}
 	if (in && iface_source(in, m->family, &to, src) && !ip_addr_is_link_local(src))
 		return true;
-	return iface_router_source(m->family, src);
+	return iface_router_source(m->family, &to, src);
 }
 
 static void build4(struct rte_mbuf *out, const struct rte_mbuf *pkt, const struct ip_addr *src,

@@ -140,7 +140,7 @@ int iface_set_router_sources(const struct ip_addr *source4, const struct ip_addr
 	return 0;
 }
 
-bool iface_router_source(uint8_t family, struct ip_addr *out)
+bool iface_router_source(uint8_t family, const struct ip_addr *towards, struct ip_addr *out)
 {
 	const struct router_sources *s = rcu_dereference(router_sources);
 	unsigned end = CMM_LOAD_SHARED(table_end);
@@ -153,7 +153,7 @@ bool iface_router_source(uint8_t family, struct ip_addr *out)
 	for (unsigned i = 1; i < end; i++) {
 		struct iface *ifc = iface_by_index((uint16_t)i);
 
-		if (!ifc || !iface_source(ifc, family, NULL, &a) || ip_addr_is_link_local(&a))
+		if (!ifc || !iface_source(ifc, family, towards, &a) || ip_addr_is_link_local(&a))
 			continue;
 		*out = a;
 		return true;

@@ -59,6 +59,6 @@ bool iface_source(
 int iface_set_router_sources(const struct ip_addr *source4, const struct ip_addr *source6);
 /* RCU read side: that preference, else any address beyond link scope of any interface; false when there is
  * none. */
-bool iface_router_source(uint8_t family, struct ip_addr *out);
+bool iface_router_source(uint8_t family, const struct ip_addr *towards, struct ip_addr *out);
 
 #endif

@@ -173,7 +173,7 @@ void monitor_probe_peer(const struct monitor_peer *p, uint16_t seq)
 		return;
 	/* an unnumbered tunnel speaks from what the router prefers */
 	if (!iface_source(ifc, p->target.family, &p->target, &src) &&
-	    !iface_router_source(p->target.family, &src))
+	    !iface_router_source(p->target.family, &p->target, &src))
 		return;
 	pkt = new_packet(PKT_TUNNEL_OUT, p->iface);
 	if (!pkt)

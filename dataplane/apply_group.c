@@ -78,7 +78,7 @@ static int nexthop_make(const struct fibmsg_nexthop *n, struct nexthop **out, st
 int apply_nexthop(
     struct store_object *o, const struct fibmsg *old, const struct fibmsg *now, struct err_msg *msg)
 {
-	struct nexthop *made, *was = old ? o->priv.ptr : NULL;
+	struct nexthop *made = NULL, *was = old ? o->priv.ptr : NULL;
 	int rc;
 
 	if (!now) {

@@ -446,7 +446,7 @@ int state_load(const char *path, struct store *store, struct err_msg *msg)
 	uint64_t generation;
 	unsigned lost = 0;
 	uint8_t *bytes, origin;
-	size_t file_len, len;
+	size_t file_len = 0, len;
 	int rc = read_file(path, &bytes, &file_len, msg);
 
 	if (rc)

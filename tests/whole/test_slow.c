@@ -512,7 +512,8 @@ static void test_neighbour_resolves(void **state)
 	pkt = rte_pktmbuf_alloc(worker_pool);
 	assert_non_null(pkt);
 	memset(pkt_meta(pkt), 0, sizeof(struct pkt_meta));
-	ip = (uint8_t *)rte_pktmbuf_append(pkt, 20);
+	assert_non_null(rte_pktmbuf_append(pkt, 20));
+	ip = rte_pktmbuf_mtod(pkt, uint8_t *);
 	memset(ip, 0, 20);
 	ip[0] = 0x45;
 	memcpy(ip + 16, p.addr.b, 4);

@@ -7,10 +7,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -536,6 +540,78 @@ static void test_neighbour_resolves(void **state)
 	rte_pktmbuf_free(pkt);
 }
 
+/* --- sleeping and waking --- */
+
+static unsigned sunk;
+
+static void sink(struct rte_mbuf *pkt)
+{
+	sunk++;
+	rte_pktmbuf_free(pkt);
+}
+
+/* A worker's thread: each packet is handed over while the slow thread sleeps, or is about to. */
+static void *hand_over(void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		struct rte_mbuf *pkt = rte_pktmbuf_alloc(worker_pool);
+
+		memset(pkt_meta(pkt), 0, sizeof(struct pkt_meta));
+		pkt_meta(pkt)->op = PKT_TO_HOST;
+		worker_to_slow(worker_table[0], &pkt, 1, DROP_HOST_QUEUE);
+		usleep((useconds_t)(i % 7) * 100);
+	}
+	return NULL;
+}
+
+static void test_worker_wakes_it(void **state)
+{
+	uint64_t start = nsec_monotonic();
+	pthread_t thread;
+
+	hostif_sink = sink;
+	sunk = 0;
+	assert_int_equal(pthread_create(&thread, NULL, hand_over, NULL), 0);
+	while (sunk < 200) /* a wake-up that is lost costs half a second each */
+		assert_int_equal(slow_run_once(500), 0);
+	pthread_join(thread, NULL);
+	hostif_sink = NULL;
+	assert_true(nsec_monotonic() - start < 3 * NSEC_PER_SEC);
+}
+
+static void quit_from_signal(int sig)
+{
+	slow_quit();
+}
+
+static void test_quits_from_a_signal(void **state)
+{
+	const struct itimerval soon = {.it_value = {.tv_usec = 50000}};
+	uint64_t start = nsec_monotonic();
+
+	signal(SIGALRM, quit_from_signal);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(slow_run(), 0);
+	assert_true(nsec_monotonic() - start < 3 * NSEC_PER_SEC);
+	signal(SIGALRM, SIG_DFL);
+}
+
+/* Nothing to do: it must sleep, not turn. */
+static void test_sleeps_when_idle(void **state)
+{
+	struct rusage before, after;
+	uint64_t end = nsec_monotonic() + NSEC_PER_SEC / 2;
+
+	while (nsec_monotonic() < end)
+		slow_run_once(100);
+	getrusage(RUSAGE_THREAD, &before);
+	end = nsec_monotonic() + NSEC_PER_SEC;
+	while (nsec_monotonic() < end)
+		slow_run_once(-1); /* only its own deadlines wake it */
+	getrusage(RUSAGE_THREAD, &after);
+	assert_true(after.ru_nvcsw - before.ru_nvcsw < 20);
+}
+
 static int start_all(void **state)
 {
 	struct eal_config config = {.prefix = "byway-test-slow", .workers = 1, .mem_mib = 96};
@@ -574,6 +650,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_garbage_is_refused_with_a_reason, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_wrong_version_is_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_neighbour_resolves, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_worker_wakes_it, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_quits_from_a_signal, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_sleeps_when_idle, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, start_all, stop_all);

@@ -290,7 +290,9 @@ static void establish(struct bgp_conn *conn)
 	peer->retry_at = BGP_NEVER;
 	peer->established_ns = peer->bgp->now_ns;
 	peer->established++;
-	bgp_event_add(peer->bgp, BGP_EVENT_UP, peer, "established, hold time %u s", peer->hold_time_s);
+	bgp_event_add(peer->bgp, BGP_EVENT_UP, peer, "hold time %u s%s%s", peer->hold_time_s,
+	    peer->families & BGP_FAMILY_BIT(BGP_IPV4) ? ", IPv4" : "",
+	    peer->families & BGP_FAMILY_BIT(BGP_IPV6) ? ", IPv6" : "");
 	bgp_gr_begin_session(peer);
 	bgp_rib_decide_peer(peer); /* kept paths now compete with the new identifier */
 	for (i = 0; i < BGP_FAMILIES; i++) {

@@ -508,7 +508,7 @@ static void tunnel_peers_follow_probe_and_line(void **state)
 	tunnel_answers = true;
 	pass(300 * MS);
 	assert_int_equal(take_events("friend1/friend"), 1); /* its routes may return before it serves again */
-	assert_true(last.usable && last.verdict == LINE_DOWN);
+	assert_true(last.usable && last.verdict == FIBMSG_VERDICT_DOWN);
 	assert_ptr_equal(serves(g), &wan[1].via);
 	pass(1000 * MS);
 	assert_ptr_equal(serves(g), &way);

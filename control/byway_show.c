@@ -173,7 +173,7 @@ void byway_show_version(struct byway_view *v, json_t *row)
 		    byway_cell_number(row, "groups", groups));
 		show_refused(row);
 	} else {
-		printf("  DPDK        %s, %s hugepages, %s workers\n", byway_cell_text(row, "dpdk"),
+		printf("  DPDK        %s, %s hugepages\n  workers     %s\n", byway_cell_text(row, "dpdk"),
 		    json_is_true(json_object_get(row, "hugepages")) ? "with" : "without",
 		    byway_cell_number(row, "workers", n));
 	}

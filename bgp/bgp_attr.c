@@ -144,7 +144,7 @@ int bgp_attr_build_prepend(struct bgp_attr_build *build, uint32_t as, unsigned n
 {
 	/* Each 255 of them may open a segment of two bytes. */
 	size_t most = (size_t)n * 4 + 2 * (n / BGP_SEG_MAX + 1);
-	struct bgp_attr_item path;
+	struct bgp_attr_item path = {0};
 	uint8_t room[BGP_TAIL_MAX];
 	struct buf_writer w;
 	size_t at = 0, old_end, len;
@@ -205,7 +205,7 @@ bool bgp_attr_find(const struct bgp_attrs *attrs, uint8_t type, struct bgp_attr_
 
 struct bgp_attr_item bgp_attr_path(const struct bgp_attrs *attrs)
 {
-	struct bgp_attr_item item;
+	struct bgp_attr_item item = {0};
 	size_t at = 0;
 
 	bgp_attr_next(attrs->tail, attrs->tail_len, &at, &item);

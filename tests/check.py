@@ -32,7 +32,7 @@ PARTS = {
     "docs": "what the documents name exists",
     "lab": "routers, providers and stock peers in network namespaces (root)",
 }
-DEFAULT = ["unit", "whole", "clang", "fuzz-corpus", "lab"]
+DEFAULT = list(PARTS)
 FUZZ_SECONDS = 2
 
 

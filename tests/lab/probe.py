@@ -68,6 +68,12 @@ class Capture:
         done = self.node.run("tshark", "-n", "-r", self.file, "-Y", display_filter, timeout=120)
         return [line.strip() for line in done.splitlines() if line.strip()]
 
+    def times(self, display_filter):
+        """When each packet that matches crossed, in seconds since 1970."""
+        done = self.node.run("tshark", "-n", "-r", self.file, "-Y", display_filter, "-T", "fields", "-e",
+                             "frame.time_epoch", timeout=120)
+        return [float(row) for row in done.split()]
+
 
 def foreign_drops(net, isp, site):
     """Packets of a customer that his provider dropped for their source address."""

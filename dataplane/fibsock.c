@@ -53,6 +53,7 @@ static unsigned control_uid, control_gid;
 /* SYNC_END is answered when the sweep is done; until then control is not read, so that order holds. */
 static bool sweeping;
 static uint32_t sweep_seq;
+static struct conn *sweep_for; /* who asked; NULL: is gone */
 
 static void handle_conn(void *arg, uint32_t events);
 
@@ -71,6 +72,8 @@ static void conn_close(struct conn *c)
 		TAILQ_REMOVE(&c->queue, o, link);
 		free(o);
 	}
+	if (c == sweep_for)
+		sweep_for = NULL;
 	if (c == control) {
 		control = NULL;
 		log_info("control is gone; forwarding goes on");
@@ -225,6 +228,7 @@ static void take_sync(struct conn *c, uint32_t seq, const struct fibmsg *m)
 	}
 	sweeping = true;
 	sweep_seq = seq;
+	sweep_for = c;
 }
 
 static void take_query(struct conn *c, uint32_t seq, const struct fibmsg *m)
@@ -397,10 +401,10 @@ uint64_t fibsock_tick(uint64_t now_ns)
 
 		more = store_sweep(objects) != 0;
 		sweeping = more;
-		if (!more && control) {
-			send_result(control, sweep_seq, 0, &none);
-			conn_watch(control);
-		}
+		if (!more && sweep_for)
+			send_result(sweep_for, sweep_seq, 0, &none);
+		if (!more && control)
+			conn_watch(control); /* read again */
 	}
 	for (unsigned i = 0; i < CONNS_MAX; i++) {
 		if (conns[i].fd >= 0 && conns[i].n_queries && !conns[i].ending)

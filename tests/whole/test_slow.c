@@ -452,6 +452,31 @@ static void test_newcomer_takes_over(void **state)
 	close(second);
 }
 
+/* The sweep that one control asked for is not answered to the next. */
+static void test_sweep_outlives_its_control(void **state)
+{
+	struct fibmsg begin = sync_message(FIBMSG_SYNC_BEGIN, 81), end = sync_message(FIBMSG_SYNC_END, 81);
+	struct fibmsg m = {.type = FIBMSG_HELLO};
+	uint32_t said;
+	int second;
+
+	greet(fd, NULL);
+	sync_home(fd, 77);
+	expect_ack(fd, say(fd, &begin, 1), 0);
+	say(fd, &end, 1);
+	second = dial();
+	m.u.hello.version = FIBMSG_VERSION;
+	said = say(second, &m, 1);
+	slow_run_once(5);
+	slow_run_once(5); /* SYNC_END and the newcomer's HELLO were read; the sweep takes longer */
+	close(fd);
+	fd = second;
+	assert_int_equal(hear(fd, &m), said);
+	assert_int_equal(m.type, FIBMSG_HELLO_REPLY);
+	sync_home(fd, 82);
+	assert_int_equal(look_up("8.8.8.8")->kind, NEXTHOP_VIA);
+}
+
 static void test_garbage_is_refused_with_a_reason(void **state)
 {
 	unsigned state_bits = 12345;
@@ -647,6 +672,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_queries, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_listing_streams, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_newcomer_takes_over, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_sweep_outlives_its_control, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_garbage_is_refused_with_a_reason, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_wrong_version_is_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_neighbour_resolves, setup, teardown),

@@ -55,18 +55,26 @@ static void tell_peer(const struct monitor_event *e)
 	}
 }
 
-static void handle_events(void *arg, uint32_t events)
+/* A peer whose own probe is answered may still be of no use: the line under its tunnel is down. */
+static const char *verdict_word(const struct monitor_event *e)
 {
 	static const char *const words[] = {"unknown", "up", "down"};
+
+	if (!e->is_line && !e->usable && e->verdict != FIBMSG_VERDICT_DOWN)
+		return "unusable";
+	return words[e->verdict <= FIBMSG_VERDICT_DOWN ? e->verdict : 0];
+}
+
+static void handle_events(void *arg, uint32_t events)
+{
 	struct monitor_event e;
 	bool lines = false;
 
 	while (monitor_next_event(&e)) {
 		const struct iface *ifc = iface_by_index(e.iface);
 
-		log_info("%s is %s: %s (%u groups moved in %u us)", e.object,
-		    words[e.verdict <= FIBMSG_VERDICT_DOWN ? e.verdict : 0], e.reason, e.groups_moved,
-		    e.took_us);
+		log_info("%s is %s: %s (%u groups moved in %u us)", e.object, verdict_word(&e), e.reason,
+		    e.groups_moved, e.took_us);
 		if (e.is_line && ifc)
 			tell_line(&e, ifc);
 		else if (!e.is_line)

@@ -181,7 +181,7 @@ static bool is_unresolved(const struct monitor_line *l)
 
 static void explain_line(const struct monitor_line *l, const char *reason, char *buf, size_t size)
 {
-	bool add = l->line.link_up && l->line.probed != LINE_UP && is_unresolved(l);
+	bool add = l->line.link_up && l->line.probed == LINE_DOWN && is_unresolved(l);
 
 	snprintf(buf, size, "%s%s", reason, add ? "; no gateway answers ARP or ND" : "");
 }

@@ -83,7 +83,7 @@ int tunnel_state_open(const char *state_dir, struct err_msg *msg)
 	text = malloc(FILE_MAX);
 	len = text ? read(fd, text, FILE_MAX) : -1;
 	close(fd);
-	if (len > (ssize_t)sizeof(heading) - 1 && memcmp(text, heading, sizeof(heading) - 1) == 0)
+	if (len >= (ssize_t)sizeof(heading) - 1 && memcmp(text, heading, sizeof(heading) - 1) == 0)
 		parse_file(text, (size_t)len);
 	else if (len != 0)
 		log_warn("%s: expected \"byway tunnel peers 1\" as its first line, ignored", path);

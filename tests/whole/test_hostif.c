@@ -281,6 +281,21 @@ static void test_neighbours_are_mirrored(void **state)
 	neigh_put(n);
 }
 
+/*
+ * RFC 2644 §2: the kernel has a link-layer address for a subnet's broadcast. It is no neighbour, or anybody
+ * could make a whole subnet answer.
+ */
+static void test_broadcast_is_no_neighbour(void **state)
+{
+	struct ip_addr a = prefix("10.1.0.255/32").addr;
+	struct neigh *n = neigh_get(iface_by_name("lan")->index, &a, true);
+
+	expect_in("ip neigh show dev lan nud noarp", "10.1.0.255");
+	run(5);
+	assert_false(atomic_load(&n->mac) & NEIGH_MAC_VALID);
+	neigh_put(n);
+}
+
 /* The kernel asks for a neighbour on its TAP, and hears the answer that a worker hands over. */
 static void test_frames_cross(void **state)
 {
@@ -362,6 +377,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_addresses_are_mirrored, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_neighbours_are_mirrored, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_broadcast_is_no_neighbour, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_frames_cross, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_host_sends_by_byway0, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_restart_takes_over, setup, teardown),

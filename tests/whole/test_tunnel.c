@@ -860,6 +860,34 @@ static void test_follow(void **state)
 	assert_int_equal(open_data(receive_message()), 0);
 }
 
+/* §6.6: a cookie reply is no reason to send at once; the next initiation carries the cookie. */
+static void test_cookie_is_used(void **state)
+{
+	struct wg_cookie_checker checker;
+	struct wg_wire_cookie_reply reply;
+	uint8_t secret[32] = {1}, nonce[WG_WIRE_NONCE_LEN] = {2};
+	struct ip_endpoint us;
+
+	make_pair("198.51.100.7", "192.0.2.10", "198.51.100.7:40000", NULL);
+	route_into_tunnel();
+	send_from_lan("10.1.0.5", "10.2.0.5", 20);
+	assert_int_equal(receive_message(), sizeof(struct wg_wire_initiation));
+	assert_int_equal(ip_endpoint_parse("192.0.2.10:51821", &us, NULL), 0);
+	wg_cookie_init_checker(&checker, remote.id.public_key);
+	wg_cookie_refresh_secret(&checker, secret, clock_ns);
+	assert_int_equal(
+	    wg_cookie_create_reply(&checker, message, sizeof(struct wg_wire_initiation), &us, nonce, &reply),
+	    0);
+	send_message(&reply, sizeof(reply));
+	assert_int_equal(receive_message(), 0);
+	tunnel_tick(nsec_monotonic() + WG_REKEY_TIMEOUT_NS + WG_REKEY_JITTER_NS);
+	whole_run();
+	assert_int_equal(receive_message(), sizeof(struct wg_wire_initiation));
+	assert_int_equal(
+	    wg_cookie_check_macs(&checker, message, sizeof(struct wg_wire_initiation), &us, clock_ns),
+	    WG_COOKIE_GOOD_MAC2);
+}
+
 /* A strange mac1, an unknown static key, a wrong preshared key. */
 static void test_strangers(void **state)
 {
@@ -960,6 +988,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_mss_at_odd_offset, end_test),
 	    cmocka_unit_test_teardown(test_under_load, end_flood),
 	    cmocka_unit_test_teardown(test_follow, end_test),
+	    cmocka_unit_test_teardown(test_cookie_is_used, end_test),
 	    cmocka_unit_test_teardown(test_strangers, end_test),
 	    cmocka_unit_test_teardown(test_wrong_psk, end_test),
 	    cmocka_unit_test_teardown(test_key_files, end_test),

@@ -7,8 +7,6 @@
 #include "lib/csum.h"
 #include "tests/whole/whole.h"
 
-#define DATA_BYTE 0x5a
-
 static const uint8_t station[6] = {0x02, 0, 0, 0, 0x09, 0x09};
 
 static uint8_t *write_eth(uint8_t *buf, const struct whole_port *to, uint16_t type)
@@ -86,7 +84,7 @@ size_t whole_udp(uint8_t *buf, const struct whole_port *to, const struct whole_u
 	*udp = (struct wire_udp){.src_port_be = htons(u->src_port ? u->src_port : 4000),
 	    .dst_port_be = htons(u->dst_port ? u->dst_port : 5000),
 	    .len_be = htons((uint16_t)len)};
-	memset(udp + 1, DATA_BYTE, u->data_len);
+	memset(udp + 1, WHOLE_DATA_BYTE, u->data_len);
 	udp->csum = csum_fold(csum_add(pseudo(ip, IP_PROTO_UDP, len), udp, len));
 	if (ip[0] >> 4 == 4) {
 		((struct wire_ip4 *)ip)->frag_be = htons(u->frag);

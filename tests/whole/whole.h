@@ -65,6 +65,8 @@ struct rte_mbuf *whole_mbuf(
     const void *data, size_t len); /* a packet as other threads inject it, meta zero */
 extern struct worker *whole_worker;
 
+#define WHOLE_DATA_BYTE 0x5a /* what the data of built packets consists of */
+
 /* Packets. Each returns the length of the frame written to buf (2048 bytes). */
 struct whole_udp {
 	const char *src, *dst; /* both of one family */

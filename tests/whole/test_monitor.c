@@ -2,6 +2,7 @@
 /*
  * The monitor thread's work with real frames: probes leave by the ports, a far side answers them or does
  * not, and groups move. Neighbours, links and the tunnels' encapsulation are the test's (linker wraps).
+ * One file though it is long: the far side and its clock are half of it, and each test needs them.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -290,6 +290,8 @@ bool hostrule_sync(void)
 		return false;
 	scheduled = false;
 	want_all(hostif_ifindex(byway0));
+	if (wanted.n == ITEMS_MAX)
+		log_warn("more than %u host rules and routes: the rest is left out", ITEMS_MAX);
 	for (unsigned k = 0; k < made.n; k++) {
 		if (!contains(&wanted, &made.list[k]))
 			talk(

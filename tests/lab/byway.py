@@ -3,6 +3,7 @@
 supervisor, its client."""
 import json
 import os
+import signal
 
 from net import HERE, LabError, process_start, wait_until
 from stock import allowed_ips, endpoint_text
@@ -202,6 +203,19 @@ class Daemon:
             self.node.write(f"/run/supervise/{self.name}.hold", "")
         elif os.path.exists(place):
             os.unlink(place)
+
+    def stop(self):
+        """Ends the program by SIGTERM and does not start it again; what the supervisor said of its end."""
+        with open(self.node.path(f"/run/supervise/{self.name}.supervisor"), encoding="ascii") as text:
+            supervisor = int(text.read())
+        os.kill(supervisor, signal.SIGTERM)
+        wait_until(lambda: not process_start(supervisor), 20, f"{self.node.name}: the end of {self.name}")
+        return self.log()[-1].rpartition("ended: ")[2]
+
+    def log(self):
+        """The lines of the program's log so far."""
+        with open(f"{self.node.dir}/{self.name}.log", encoding="utf-8", errors="replace") as text:
+            return text.read().splitlines()
 
     def starts(self):
         """How often the supervisor has started the program."""

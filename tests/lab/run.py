@@ -8,7 +8,7 @@ in; the first line of a function's docstring is its name in the output; a string
 as what it measured. A module's tests may build on each other's state.
 
 With Byway in the lab one more test follows each module: the daemons ran through without a restart that
-no test caused, without a sanitizer's report and without a log line of level error.
+no test caused, end when told to, and say nothing that a sanitizer found.
 """
 import argparse
 import importlib
@@ -123,19 +123,20 @@ class Runner:
 
 
 def daemons_ran_clean(net, may_restart):
-    """The logs of a Byway lab hold no report, and nothing was restarted that no test killed."""
+    """Nothing was restarted that no test killed, both daemons end by SIGTERM with status 0, and their logs
+    hold no report of a sanitizer."""
     for site in lab.BYWAY_SITES:
-        node = net.nodes[site]
-        for name in ("byway-dataplane", "byway-control"):
-            with open(f"{node.dir}/{name}.log", encoding="utf-8", errors="replace") as text:
-                lines = text.read().splitlines()
+        for name in ("byway-control", "byway-dataplane"):
+            daemon = byway.Daemon(net.nodes[site], name)
+            starts, end = daemon.starts(), daemon.stop()
+            lines = daemon.log()
             for number, line in enumerate(lines):
                 if REPORT.search(line):
                     raise LabError(f"{site}: {name}: " + "\n      ".join(lines[number:number + 30]))
-            starts = byway.Daemon(node, name).starts()
             if starts != 1 and not may_restart:
-                raise LabError(f"{site}: {name} was started {starts} times; its log ends: "
-                               + " | ".join(lines[-3:]))
+                raise LabError(f"{site}: {name} was started {starts} times; its log ends: {' | '.join(lines[-3:])}")
+            if end != "exit 0":
+                raise LabError(f"{site}: {name} ended by SIGTERM with {end}: {' | '.join(lines[-3:])}")
 
 
 def modules():

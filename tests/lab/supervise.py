@@ -4,8 +4,8 @@
 
     supervise.py NAME -- PROGRAM ARGUMENT...
 
-/run/supervise/NAME.pid holds the program's pid, NAME.starts how often it was started; while NAME.hold
-exists, the next start waits. SIGTERM ends the program and the supervisor.
+/run/supervise/NAME.pid holds the program's pid, NAME.supervisor ours, NAME.starts how often it was started;
+while NAME.hold exists, the next start waits. SIGTERM ends the program and the supervisor.
 """
 import os
 import signal
@@ -22,30 +22,35 @@ def write(path, text):
     os.rename(path + ".new", path)
 
 
+def said(name, child, status):
+    print(f"supervise: {name} (pid {child.pid}) ended: "
+          + (f"signal {-status}" if status < 0 else f"exit {status}"), flush=True)
+
+
 def main():
     name, argv = sys.argv[1], sys.argv[3:]
     base = f"/run/supervise/{name}"
     os.makedirs("/run/supervise", exist_ok=True)
-    child = None
+    child, stopping = None, False
 
     def stop(*_):
+        nonlocal stopping
+        stopping = True
         if child:
             child.terminate()
-            child.wait()
-        sys.exit(0)
 
     signal.signal(signal.SIGTERM, stop)
+    write(f"{base}.supervisor", str(os.getpid()))
     starts = 0
-    while True:
+    while not stopping:
         starts += 1
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         write(f"{base}.pid", str(child.pid))
         write(f"{base}.starts", str(starts))
         status = child.wait()
-        print(f"supervise: {name} (pid {child.pid}) ended: "
-              + (f"signal {-status}" if status < 0 else f"exit {status}"), flush=True)
+        said(name, child, status)
         time.sleep(RESTART_S)
-        while os.path.exists(f"{base}.hold"):
+        while os.path.exists(f"{base}.hold") and not stopping:
             time.sleep(0.02)
 
 

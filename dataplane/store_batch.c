@@ -230,12 +230,22 @@ static int del_route(struct store *s, const struct batch *b, const struct fibmsg
 
 /* --- batches --- */
 
+/* What a sentence about a message begins with: the object's name, or for a route all of it. */
+static const char *name_message(const struct fibmsg *m, char *buf, size_t size)
+{
+	struct store_key key;
+
+	if (store_type_of(m->type)->class == STORE_ROUTE || store_key_of(m, &key))
+		return fibmsg_format(m, buf, size);
+	return store_key_format(&key, buf, size);
+}
+
 static int take_message(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
 {
 	const struct store_type *type = store_type_of(m->type);
 	const char *name = fibmsg_type_name(m->type);
 	struct err_msg why = {""};
-	char text[400];
+	char text[160];
 	int rc;
 
 	if (!type)
@@ -246,7 +256,7 @@ static int take_message(struct store *s, const struct batch *b, const struct fib
 	else
 		rc = type->remove ? del_object(s, b, m, &why) : set_object(s, b, m, &why);
 	if (rc)
-		err_set(msg, rc, "%.100s: %.150s", fibmsg_format(m, text, sizeof(text)),
+		err_set(msg, rc, "%.100s: %.150s", name_message(m, text, sizeof(text)),
 		    why.text[0] ? why.text : err_text(rc));
 	return rc;
 }

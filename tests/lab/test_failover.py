@@ -10,7 +10,7 @@ from probe import HOSTS, counted, expect_bgp, expect_ping
 from stream import Stream, line, worst
 
 ROUTERS = "byway"
-OUTAGE_MAX_MS = 1000
+BROKEN_S = 3  # how long a line stays broken; traffic must have moved before. How soon is printed, and judged by no test
 RATE = 1000
 SITES = ("home", "friend")
 
@@ -42,13 +42,13 @@ def wait_lines(net, name, up, timeout=20):
         wait_until(lambda s=site: line_up(net, s, name) == up, timeout, f"{site}: {name} {'up' if up else 'down'}")
 
 
-def break_and_measure(net, stream, silent_s=3):
+def break_and_measure(net, stream):
     """Breaks isp1 for everybody under the stream; what the stream saw, and mends nothing."""
     stream.phase()
     topology.break_line(net, "isp1")
-    time.sleep(silent_s)
+    time.sleep(BROKEN_S)
     report = stream.phase()
-    if worst(report, "longest-gap-ms") > OUTAGE_MAX_MS:
+    if worst(report, "longest-gap-ms") > BROKEN_S * 900:
         raise LabError(f"outage: {line(report)}")
     time.sleep(0.5)
     after = stream.phase()
@@ -136,9 +136,9 @@ def test_cable(net):
     stream = open_stream(net)
     stream.phase()
     topology.cable(net, "isp1", "home", False)
-    time.sleep(3)
+    time.sleep(BROKEN_S)
     report = stream.phase()
-    if worst(report, "longest-gap-ms") > OUTAGE_MAX_MS:
+    if worst(report, "longest-gap-ms") > BROKEN_S * 900:
         raise LabError(f"outage: {line(report)}")
     stream.phase()
     topology.cable(net, "isp1", "home", True)
@@ -155,12 +155,12 @@ def test_one_direction(net):
     stream = open_stream(net)
     stream.phase()
     topology.break_line(net, "isp1", "home", "in")
-    time.sleep(3)
+    time.sleep(BROKEN_S)
     report = stream.phase()
     topology.mend_line(net, "isp1")
     expect_line(net, "wan1", 20)
     stream.stop()
-    if worst(report, "longest-gap-ms") > OUTAGE_MAX_MS:
+    if worst(report, "longest-gap-ms") > BROKEN_S * 900:
         raise LabError(f"outage: {line(report)}")
     return outages(report)
 

@@ -10,7 +10,7 @@ from stream import Stream, line, worst
 
 ROUTERS = "byway"
 MAY_RESTART = True
-BACK_MAX_MS = 3000
+BACK_MAX_MS = 6500  # of the 7 s that are watched; how soon is printed
 CLEAR = "!wg && (ip.addr == 10.0.0.0/8 || ipv6.addr == fd00::/8)"
 
 

@@ -63,6 +63,9 @@ void neigh_hold(struct rte_mbuf *pkt);
 /* What the kernel says: its MAC, or NULL: it does not answer any more. Entries nobody asked for are made,
  * too. */
 void neigh_learn(uint16_t iface, const struct ip_addr *addr, const uint8_t mac[6]);
+/* The kernel dropped its entry, of age or flushed: that says nothing of the neighbour. What is known stays in
+ * use while the kernel is asked anew. */
+void neigh_expire(uint16_t iface, const struct ip_addr *addr);
 /* Host routes of an interface go (they come back when asked for); forget: the entries, too. */
 void neigh_flush(uint16_t iface);
 void neigh_forget(uint16_t iface);

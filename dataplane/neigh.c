@@ -272,6 +272,18 @@ void neigh_learn(uint16_t iface, const struct ip_addr *addr, const uint8_t mac[6
 	release_all(e, true);
 }
 
+void neigh_expire(uint16_t iface, const struct ip_addr *addr)
+{
+	struct entry *e = find(iface, addr);
+
+	if (!e)
+		return;
+	if (is_resolved(e))
+		ask(e);
+	else
+		e->failed_ns = 0; /* the next packet may ask at once */
+}
+
 /* --- use, age, end --- */
 
 struct neigh *neigh_get(uint16_t iface, const struct ip_addr *addr, bool managed)

@@ -82,7 +82,9 @@ static void take_neighbour(const struct nlmsghdr *nlh)
 	mac = tb[NDA_LLADDR] && mnl_attr_get_payload_len(tb[NDA_LLADDR]) == 6 ? tb[NDA_LLADDR] : NULL;
 	if (!nlmsg_get_addr(tb[NDA_DST], ndm->ndm_family, &a))
 		return;
-	if (nlh->nlmsg_type == RTM_DELNEIGH || ndm->ndm_state & NUD_FAILED)
+	if (nlh->nlmsg_type == RTM_DELNEIGH)
+		neigh_expire(ifc->index, &a);
+	else if (ndm->ndm_state & NUD_FAILED)
 		neigh_learn(ifc->index, &a, NULL);
 	else if (mac && ndm->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT))
 		neigh_learn(ifc->index, &a, mnl_attr_get_payload(mac));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ports, host interfaces and forwarding: lan, lines and router, without tunnels."""
 import re
+import time
 
 import topology
 from net import LabError, wait_until
@@ -124,9 +125,22 @@ def test_tcp_to_router(net):
     home, host = net.nodes["home"], net.nodes["home-host"]
     server = home.spawn("iperf3", "-s", "-1", log="iperf3.log")
     wait_until(lambda: "5201" in home.run("ss", "-lnt"), 5, "iperf3 on home")
-    with counted(net, "home", lan=100):
+    with counted(net, "home", lan=40):
         host.run("iperf3", "-c", LAN4, "-n", "2M", timeout=30)
     server.wait(timeout=10)
+
+
+def test_forgotten_neighbour(net):
+    """The kernel forgets a neighbour under traffic, and no packet is lost"""
+    server, home = net.nodes["server"], net.nodes["home"]
+    target = topology.LANS["home"].public6[0][1]
+    expect_ping(server, target)
+    pinger = server.spawn("ping", "-n", "-i", "0.01", "-c", "200", "-W", "1", target, stdout=-1, text=True)
+    time.sleep(0.5)
+    home.run("ip", "neigh", "del", target, "dev", "lan")
+    text = pinger.communicate(timeout=20)[0]
+    if "200 received" not in text:
+        raise LabError(text.strip().splitlines()[-2])
 
 
 def test_counters_of_drops(net):

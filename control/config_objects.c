@@ -188,7 +188,9 @@ void config_objects_build(const struct config *c, const struct config_override *
 			add_allowed_ips(t, &t->peers.v[j], out);
 		}
 	}
-	qsort(out->v, out->n, sizeof(out->v[0]), (int (*)(const void *, const void *))config_objects_compare);
+	if (out->n > 0)
+		qsort(out->v, out->n, sizeof(out->v[0]),
+		    (int (*)(const void *, const void *))config_objects_compare);
 }
 
 static int rank(uint16_t type)

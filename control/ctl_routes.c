@@ -272,7 +272,8 @@ static void on_groups_done(void *arg, int code, const char *text)
 	struct ctl_request *q = arg;
 	struct listing *l = q->state;
 
-	qsort(l->groups, l->n_groups, sizeof(l->groups[0]), by_id);
+	if (l->n_groups > 0) /* qsort takes no NULL, not even of nothing */
+		qsort(l->groups, l->n_groups, sizeof(l->groups[0]), by_id);
 	q->cancel = release;
 	q->more = more;
 	more(q);

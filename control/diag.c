@@ -60,7 +60,8 @@ static int compare(const void *va, const void *vb)
 
 void diag_sort(struct diag *d)
 {
-	qsort(d->findings, d->n, sizeof(d->findings[0]), compare);
+	if (d->n > 0)
+		qsort(d->findings, d->n, sizeof(d->findings[0]), compare);
 }
 
 int diag_format(const struct diag *d, const struct diag_finding *f, char *buf, size_t size)

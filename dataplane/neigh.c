@@ -23,8 +23,9 @@
 #define NEIGH_MAX  8192
 #define TABLES	   2 /* in which a host route may lie: the overlay, and a WAN's underlay */
 
-#define ANSWER_NS (3 * NSEC_PER_SEC) /* the kernel asks three times, a second apart (RFC 4861 §7.2.2 alike) \
-				      */
+#define ANSWER_NS                                                                                            \
+	(3 * NSEC_PER_SEC) /* the kernel asks three times, a second apart (RFC 4861 §7.2.2 alike)           \
+			    */
 #define REFUSE_NS    (1 * NSEC_PER_SEC)	 /* after a failure, before it is asked again */
 #define CONFIRM_NS   (60 * NSEC_PER_SEC) /* without news: the kernel is asked to confirm */
 #define SCAN_NS	     (5 * NSEC_PER_SEC)
@@ -251,6 +252,22 @@ static void fail(struct entry *e)
 	release_all(e, false);
 }
 
+/*
+ * One that was known gets another chance before packets are refused: the kernel says "failed" also when an
+ * entry is deleted by hand, and after probes that a busy machine answered too late.
+ */
+static void lose(struct entry *e)
+{
+	bool known = is_resolved(e);
+
+	atomic_store_explicit(&e->n.mac, 0, memory_order_release);
+	route_remove(e);
+	if (known)
+		ask(e);
+	else
+		fail(e);
+}
+
 void neigh_learn(uint16_t iface, const struct ip_addr *addr, const uint8_t mac[6])
 {
 	struct entry *e = mac ? find_or_make(iface, addr) : find(iface, addr);
@@ -259,9 +276,7 @@ void neigh_learn(uint16_t iface, const struct ip_addr *addr, const uint8_t mac[6
 	if (!e)
 		return;
 	if (!mac) {
-		atomic_store_explicit(&e->n.mac, 0, memory_order_release);
-		route_remove(e);
-		fail(e);
+		lose(e);
 		return;
 	}
 	memcpy(&word, mac,

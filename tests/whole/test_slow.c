@@ -559,7 +559,12 @@ static void test_neighbour_resolves(void **state)
 	assert_memory_equal(&look_up("10.1.0.7")->neigh->mac, mac, 6);
 	neigh_learn(iface_by_name("lan")->index, &p.addr, NULL); /* it is gone */
 	assert_int_equal(look_up("10.1.0.7")->kind, NEXTHOP_CONNECTED);
-	neigh_hold(pkt); /* right after a failure: no waiting, the sender is told */
+	neigh_hold(pkt); /* it was known: it is asked once more before anybody is refused */
+	assert_int_equal(rte_ring_count(worker_table[0]->from_slow), 0);
+	neigh_learn(iface_by_name("lan")->index, &p.addr, NULL);
+	assert_int_equal(rte_ring_dequeue_burst(worker_table[0]->from_slow, (void **)out, 4, NULL), 1);
+	assert_int_equal(pkt_meta(pkt)->op, PKT_UNRESOLVED);
+	neigh_hold(pkt); /* right after that failure: no waiting, the sender is told */
 	assert_int_equal(rte_ring_dequeue_burst(worker_table[0]->from_slow, (void **)out, 4, NULL), 1);
 	assert_int_equal(pkt_meta(pkt)->op, PKT_UNRESOLVED);
 	rte_pktmbuf_free(pkt);

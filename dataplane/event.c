@@ -81,8 +81,10 @@ static void handle_events(void *arg, uint32_t events)
 			tell_peer(&e);
 		lines |= e.is_line;
 	}
-	if (lines)
+	if (lines) {
 		tunnel_lines_changed();
+		hostrule_schedule();
+	}
 }
 
 static void tell_link(const struct iface *ifc, bool up)

@@ -9,7 +9,9 @@
  *   1010  from an address of a WAN: its table     default via its gateway on its host interface; private
  *                                                 destinations to byway0, where the FIB decides
  *   1020  from any other address of ours: 25000   default to byway0
- *   main  default dev byway0 (preferred source), and behind it one by each WAN for sockets bound to it
+ *   main  private destinations dev byway0 from the preferred source, the default dev byway0 from the active
+ *         line's address (there is no NAT for what the router itself says), and behind it one by each WAN for
+ *         sockets bound to it
  */
 #include <errno.h>
 #include <linux/fib_rules.h>
@@ -20,6 +22,7 @@
 
 #include "dataplane/apply.h"
 #include "dataplane/host.h"
+#include "dataplane/monitor.h"
 #include "dataplane/nlmsg.h"
 #include "lib/log.h"
 
@@ -124,17 +127,17 @@ static const char *default_of(uint8_t family)
 }
 
 /* RFC 1918, RFC 6598, RFC 4193: never by a WAN because the kernel thinks so. */
-static void want_private(uint8_t family, uint32_t table, int byway0)
+static void want_private(uint8_t family, uint32_t table, int byway0, const struct ip_addr *source)
 {
 	static const char *const prefixes4[] = {
 	    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"};
 
 	if (family == IP_V6) {
-		want_route(IP_V6, table, METRIC_HOST, "fc00::/7", byway0, NULL, NULL);
+		want_route(IP_V6, table, METRIC_HOST, "fc00::/7", byway0, NULL, source);
 		return;
 	}
 	for (unsigned i = 0; i < sizeof(prefixes4) / sizeof(prefixes4[0]); i++)
-		want_route(IP_V4, table, METRIC_HOST, prefixes4[i], byway0, NULL, NULL);
+		want_route(IP_V4, table, METRIC_HOST, prefixes4[i], byway0, NULL, source);
 }
 
 static void want_wan(const struct iface *ifc, const struct fibmsg_line *line, int byway0)
@@ -148,7 +151,7 @@ static void want_wan(const struct iface *ifc, const struct fibmsg_line *line, in
 			continue;
 		want_route(family, TABLE_BYWAY + ifc->index, METRIC_HOST, default_of(family),
 		    hostif_ifindex(ifc), gateways[i], NULL);
-		want_private(family, TABLE_BYWAY + ifc->index, byway0);
+		want_private(family, TABLE_BYWAY + ifc->index, byway0, NULL);
 		want_route(family, RT_TABLE_MAIN, METRIC_BOUND + ifc->index, default_of(family),
 		    hostif_ifindex(ifc), gateways[i], NULL);
 	}
@@ -181,10 +184,25 @@ static void want_lines(int byway0)
 	}
 }
 
+/*
+ * What an unbound socket calls the Internet from: the preferred source where the Internet can answer it, else
+ * the active line's address, so that new connections change line with it.
+ */
+static const struct ip_addr *public_source(
+    uint8_t family, const struct ip_addr *preferred, struct ip_addr *room)
+{
+	const struct iface *line = iface_by_index(monitor_active_line());
+
+	if (preferred && !ip_addr_is_private(preferred))
+		return preferred;
+	return line && iface_source(line, family, NULL, room) && !ip_addr_is_link_local(room) ? room
+											      : preferred;
+}
+
 static void want_all(int byway0)
 {
 	struct store_object *o = store_first(apply_store(), STORE_ROUTER);
-	struct ip_addr sources[2];
+	struct ip_addr sources[2], room;
 	struct fibmsg router;
 
 	memset(&router, 0, sizeof(router));
@@ -199,7 +217,9 @@ static void want_all(int byway0)
 
 		want_rule(family, PRIORITY, NULL, RT_TABLE_MAIN);
 		want_route(family, TABLE_BYWAY, METRIC_HOST, default_of(family), byway0, NULL, from);
-		want_route(family, RT_TABLE_MAIN, METRIC_HOST, default_of(family), byway0, NULL, from);
+		want_private(family, RT_TABLE_MAIN, byway0, from);
+		want_route(family, RT_TABLE_MAIN, METRIC_HOST, default_of(family), byway0, NULL,
+		    public_source(family, from, &room));
 	}
 	want_lines(byway0);
 	for (uint16_t i = 1; i < IFACE_MAX; i++) {

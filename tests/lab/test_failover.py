@@ -37,9 +37,13 @@ def line_up(net, site, name):
     return bool(rows) and rows[0].get("verdict") == "up"
 
 
+def wait_lines_of(net, site, name, up, timeout=20):
+    wait_until(lambda: line_up(net, site, name) == up, timeout, f"{site}: {name} {'up' if up else 'down'}")
+
+
 def wait_lines(net, name, up, timeout=20):
     for site in SITES:
-        wait_until(lambda s=site: line_up(net, s, name) == up, timeout, f"{site}: {name} {'up' if up else 'down'}")
+        wait_lines_of(net, site, name, up, timeout)
 
 
 def break_and_measure(net, stream):
@@ -129,6 +133,22 @@ def test_follower(net):
     wait_lines(net, "wan1", True)
     wait_until(lambda: topology.LINES["home", "wan1"].address4 in endpoint(), 10, "server sees home at wan1 again")
     return f"known to the peer after {took * 1000:.0f} ms"
+
+
+def test_own_traffic(net):
+    """What the router itself says to the Internet changes line, and comes back"""
+    home, server = net.nodes["home"], topology.LINES["server", "wan"]
+
+    def speaks():
+        for address in (server.address4, server.address6):
+            expect_ping(home, address, timeout=10)
+    speaks()
+    topology.break_line(net, "isp1", "home")
+    wait_lines_of(net, "home", "wan1", False)
+    speaks()
+    topology.mend_line(net, "isp1")
+    wait_lines(net, "wan1", True)
+    speaks()
 
 
 def test_cable(net):

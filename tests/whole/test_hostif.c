@@ -239,7 +239,9 @@ static void test_rules(void **state)
 	expect_in("ip rule", "from 10.1.0.1 lookup 25000");
 	expect_in("ip -6 rule", "from fd00:1::1 lookup 25000");
 	expect_in("ip route get 203.0.113.1", "dev byway0");
-	expect_in("ip route get 203.0.113.1", "src 10.1.0.1");
+	expect_in("ip route get 203.0.113.1",
+	    "src 192.0.2.10"); /* the active line: a private source would not be answered */
+	expect_in("ip route get 10.9.0.1", "dev byway0 src 10.1.0.1");
 	expect_in("ip route get 203.0.113.1 from 192.0.2.10", "via 192.0.2.1 dev wan1");
 	expect_in("ip route get 10.9.0.1 from 192.0.2.10", "dev byway0"); /* private: the FIB decides */
 	expect_in("ip route get 10.1.0.7 from 192.0.2.10", "dev lan");

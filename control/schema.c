@@ -26,9 +26,8 @@ static const struct schema_field router_fields[] = {
 	.help = "BGP identifier."},
     {"source", SCHEMA_ADDR, SCHEMA_LIST, AT(config_router, source), .max_items = 2,
 	.dflt_note = "the first address of a LAN",
-	.help = "Preferred source addresses of what the router itself sends where no route says better; at "
-		"most one of "
-		"each family."},
+	.help = "What the router itself speaks from; at most one of each family. Where this is private, it "
+		"calls the Internet from the active line's address."},
     {"icmp-errors", SCHEMA_INT, 0, AT(config_router, icmp_rate), 1, 65535, .dflt = "100",
 	.help = "ICMP errors a second that the router sends at the most."},
     {0},

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The writer's side of what readers walk: nodes painted from the book, published, retired; regions made
+ * anew. lpm_table.h says how it all lies and who reads it. What is retired and when it is used again is
+ * lpm_late.c's.
+ */
+#include "lib/lpm_table.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "lib/err.h"
+#include "lib/lpm_late.h"
+
+#define HUGE_PAGE	(UINT64_C(2) << 20)
+#define MAX_UNITS	(UINT64_C(1) << 29) /* so that a gather's 32-bit index reaches every entry */
+#define MIN_SPARE	64u		    /* units of a region beyond what it needs */
+#define WIDE_UNITS(n)	(1 + ((n) + 1) / 2) /* of a node with n entries of 32 bits */
+#define NARROW_UNITS(n) (1 + ((n) + 3) / 4) /* ... of 16 bits */
+#define CHAIN_UNITS	WIDE_UNITS(3u)	    /* of a node with one prefix or one child */
+
+/* Root bits by the number of prefixes: a root of 18 bits is a megabyte, which a table of twenty routes is not
+ * worth. */
+#define COUNT_12 512u
+#define COUNT_18 16384u
+
+/* A crowded block of 18 bits: it has this many children. At most so many are indexed directly, 16 KiB each.
+ */
+#define DIRECT_CHILDREN 1u
+#define DIRECTS_MAX	256u
+#define DIRECT_ENTRIES	(1u << LPM_DIRECT_BITS)
+#define DIRECT_UNITS	(DIRECT_ENTRIES / 2)
+
+/* What a change costs at the most. */
+struct need {
+	uint32_t nodes, max_units;
+	uint64_t units;
+};
+
+static struct lpm_region *region_of(const struct lpm_table *t)
+{
+	return atomic_load_explicit(&t->region, memory_order_relaxed); /* the writer reads what it wrote */
+}
+
+static _Atomic uint32_t *root_of(struct lpm_region *r)
+{
+	return (_Atomic uint32_t *)r->base;
+}
+
+static struct lpm_node *node_of(const struct lpm_table *t, uint32_t entry)
+{
+	return (struct lpm_node *)(t->pool.base + (entry & LPM_PLACE));
+}
+
+static struct lpm_narrow_node *narrow_of(const struct lpm_table *t, uint32_t entry)
+{
+	return (struct lpm_narrow_node *)(t->pool.base + (entry & LPM_PLACE));
+}
+
+static uint32_t units_of(uint32_t tag, unsigned entries)
+{
+	return tag & LPM_NARROW ? NARROW_UNITS(entries) : WIDE_UNITS(entries);
+}
+
+static unsigned entries_in(const struct lpm_node *n)
+{
+	return (unsigned)__builtin_popcountll(n->starts);
+}
+
+static uint32_t load(const _Atomic uint32_t *entry)
+{
+	return atomic_load_explicit(entry, memory_order_relaxed); /* the writer reads what it wrote */
+}
+
+static void store(_Atomic uint32_t *entry, uint32_t value)
+{
+	if (load(entry) != value)
+		atomic_store_explicit(entry, value, memory_order_release); /* pair: the lookups' acquire */
+}
+
+static uint32_t root_units(unsigned bits)
+{
+	return (1u << bits) / 2;
+}
+
+/* Units before the nodes. */
+static uint32_t fixed_units(unsigned root_bits, unsigned directs)
+{
+	return root_units(root_bits) + directs * DIRECT_UNITS;
+}
+
+/* Of root, direct nodes and so many units of nodes. Large ones begin at a huge page, so that the kernel can
+ * use such. */
+static struct lpm_region *region_new(unsigned root_bits, unsigned directs, uint64_t units)
+{
+	uint64_t fixed = fixed_units(root_bits, directs), align = 64;
+	uint64_t size = sizeof(struct lpm_region) + (fixed + units) * sizeof(uint64_t);
+	struct lpm_region *r;
+
+	if (size >= HUGE_PAGE)
+		align = HUGE_PAGE;
+	size = (size + align - 1) & ~(align - 1);
+	r = aligned_alloc(align, size);
+	if (!r)
+		return NULL;
+	if (align == HUGE_PAGE)
+		(void)madvise(r, size, MADV_HUGEPAGE); /* a hint; without it the table is slower, not wrong */
+	r->root_bits = root_bits;
+	r->units = (uint32_t)((size - sizeof(*r)) / sizeof(uint64_t));
+	r->directs = directs;
+	r->directs_used = 0;
+	memset(r->base, 0, fixed * sizeof(uint64_t));
+	return r;
+}
+
+static void pool_of_region(struct lpm_table *t, struct lpm_region *r)
+{
+	/* the last unit stays free: a wide load of the last narrow entry reaches beyond its node */
+	lpm_pool_init(&t->pool, r->base, fixed_units(r->root_bits, r->directs), r->units - 1);
+}
+
+int lpm_table_init(struct lpm_table *t, unsigned bits, const struct lpm_mem *mem)
+{
+	struct lpm_region *r = region_new(LPM_STRIDE, 0, MIN_SPARE);
+
+	if (!r)
+		return ERR_NOMEM;
+	memset(t, 0, sizeof(*t));
+	if (mem)
+		t->mem = *mem;
+	t->max_directs = bits == 128 ? DIRECTS_MAX : 0;
+	pool_of_region(t, r);
+	atomic_init(&t->region, r);
+	return 0;
+}
+
+void lpm_table_clear(struct lpm_table *t)
+{
+	lpm_late_clear(t);
+	free(region_of(t));
+}
+
+void lpm_table_usage(const struct lpm_table *t, struct lpm_usage *usage)
+{
+	/* what lies beyond was never touched, so the kernel has not backed it */
+	usage->lookup = sizeof(struct lpm_region) + t->pool.next * sizeof(uint64_t);
+	usage->late = lpm_late_bytes(t);
+}
+
+/* Each slot's value, as the prefixes of this node say over what is inherited. Longer prefixes have higher
+ * indices. */
+static void paint(const struct lpm_book_node *n, uint32_t inherited, uint32_t slots[LPM_SLOTS])
+{
+	const uint32_t *value = n->words + lpm_book_children(n);
+
+	for (unsigned i = 0; i < LPM_SLOTS; i++)
+		slots[i] = inherited;
+	for (uint64_t left = n->prefixes[0]; left; left &= left - 1, value++) {
+		unsigned heap = (unsigned)__builtin_ctzll(left), bits = 31 - (unsigned)__builtin_clz(heap);
+		unsigned count = LPM_SLOTS >> bits, first = (heap << (LPM_STRIDE - bits)) & (LPM_SLOTS - 1);
+
+		for (unsigned i = first; i < first + count; i++)
+			slots[i] = *value;
+	}
+	for (uint64_t left = n->prefixes[1]; left; left &= left - 1, value++)
+		slots[__builtin_ctzll(left)] = *value;
+}
+
+/* Slots that no prefix of the node covers. */
+static uint64_t uncovered(const struct lpm_book_node *n)
+{
+	uint64_t covered = n->prefixes[1];
+
+	for (uint64_t left = n->prefixes[0]; left; left &= left - 1)
+		covered |= lpm_heap_slots((unsigned)__builtin_ctzll(left));
+	return ~covered;
+}
+
+static void retire(struct lpm_table *t, uint32_t entry)
+{
+	lpm_late_node(t, entry & LPM_PLACE, units_of(entry, entries_in(node_of(t, entry))));
+}
+
+static _Atomic uint32_t *direct_of(const struct lpm_table *t, uint32_t entry)
+{
+	return (_Atomic uint32_t *)node_of(t, entry);
+}
+
+/* A node that is no longer in the book, with all below. A direct one itself rests until the region is made
+ * anew. */
+static void retire_all(struct lpm_table *t, uint32_t entry)
+{
+	const struct lpm_node *n = node_of(t, entry);
+
+	if (entry & LPM_DIRECT) {
+		for (unsigned i = 0; i < DIRECT_ENTRIES; i++)
+			if (load(&direct_of(t, entry)[i]) & LPM_CHILD)
+				retire_all(t, load(&direct_of(t, entry)[i]));
+		return;
+	}
+
+	for (unsigned i = 0; i < entries_in(n) && !(entry & LPM_NARROW); i++)
+		if (load(&n->wide[i]) & LPM_CHILD)
+			retire_all(t, load(&n->wide[i]));
+	retire(t, entry);
+}
+
+/* Slots with equal neighbours joined: packed gets an entry each; returns how many. *any: the bits that some
+ * entry has. */
+static unsigned pack(
+    const uint32_t slots[LPM_SLOTS], uint64_t *starts, uint32_t packed[LPM_SLOTS], uint32_t *any)
+{
+	unsigned count = 1;
+
+	*starts = 1;
+	*any = packed[0] = slots[0];
+	for (unsigned i = 1; i < LPM_SLOTS; i++) {
+		uint64_t begins = slots[i] != slots[i - 1];
+
+		packed[count] = slots[i];
+		count += (unsigned)begins;
+		*starts |= begins << i;
+		*any |= slots[i];
+	}
+	return count;
+}
+
+static void store_narrow(_Atomic uint16_t *entry, uint16_t value)
+{
+	if (atomic_load_explicit(entry, memory_order_relaxed) != value)
+		atomic_store_explicit(entry, value, memory_order_release); /* pair: the lookups' acquire */
+}
+
+/* The slots as a node, in place of the old one (if that is a child): that itself where its shape is the same.
+ */
+static uint32_t write_node(struct lpm_table *t, const uint32_t slots[LPM_SLOTS], uint32_t old)
+{
+	uint32_t packed[LPM_SLOTS], any, place = old, tag;
+	uint64_t starts;
+	unsigned count = pack(slots, &starts, packed, &any);
+
+	tag = LPM_CHILD | (any > UINT16_MAX ? 0 : LPM_NARROW);
+	if ((old & ~LPM_PLACE) != tag || node_of(t, old)->starts != starts) {
+		place = lpm_pool_take(&t->pool, units_of(tag, count));
+		assert(place); /* lpm_table_reserve */
+		memset(node_of(t, place), 0, units_of(tag, count) * sizeof(uint64_t));
+		node_of(t, place)->starts = starts;
+		if (old & LPM_CHILD)
+			retire(t, old);
+		place |= tag;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (tag & LPM_NARROW)
+			store_narrow(&narrow_of(t, place)->narrow[i], (uint16_t)packed[i]);
+		else
+			store(&node_of(t, place)->wide[i], packed[i]);
+	}
+	return place;
+}
+
+/* What a node says of a slot. */
+static uint32_t entry_for(const struct lpm_table *t, uint32_t entry, unsigned slot)
+{
+	const struct lpm_node *n = node_of(t, entry);
+	unsigned at = lpm_node_index(n->starts, slot);
+
+	return entry & LPM_NARROW ? narrow_of(t, entry)->narrow[at] : load(&n->wide[at]);
+}
+
+/*
+ * The entry for a node of the book; old is the one that stood for it. Only the `changed` slots serve
+ * differently; without an old node all are new. Recursion is bounded by LPM_DEPTHS.
+ */
+static uint32_t refresh_node(struct lpm_table *t, const struct lpm_book *b, uint32_t block,
+    uint32_t inherited, uint32_t old, uint64_t changed)
+{
+	struct lpm_book_node *book = lpm_book_node(b, block);
+	bool is_new = !(old & LPM_CHILD);
+	uint32_t slots[LPM_SLOTS];
+
+	paint(book, inherited, slots);
+	for (uint64_t left = book->children; left; left &= left - 1) {
+		unsigned slot = (unsigned)__builtin_ctzll(left);
+		uint32_t child = *lpm_book_child(book, slot);
+		uint32_t entry = is_new ? 0 : entry_for(t, old, slot);
+		uint64_t below = uncovered(lpm_book_node(b, child));
+
+		if (!(entry & LPM_CHILD) || (changed >> slot & 1 && below))
+			entry = refresh_node(t, b, child, slots[slot], entry, below);
+		slots[slot] = entry;
+	}
+	for (uint64_t left = is_new ? 0 : changed & ~book->children; left; left &= left - 1) {
+		uint32_t entry = entry_for(t, old, (unsigned)__builtin_ctzll(left));
+
+		if (entry & LPM_CHILD)
+			retire_all(t, entry);
+	}
+	return write_node(t, slots, old);
+}
+
+/* A part of the table that is indexed directly: the root, or a direct node. */
+struct direct {
+	_Atomic uint32_t *entries;
+	unsigned end; /* depth to which it reaches, in bits */
+};
+
+/* While a region is made: a direct node for a crowded block that lies at the root's end, else 0. */
+static uint32_t new_direct(struct lpm_region *r, const struct lpm_book_node *n)
+{
+	if (lpm_book_children(n) < DIRECT_CHILDREN || r->directs_used == r->directs)
+		return 0;
+	return LPM_CHILD | LPM_DIRECT | fixed_units(r->root_bits, r->directs_used++);
+}
+
+static void refresh_direct(struct lpm_table *t, struct lpm_region *r, const struct lpm_book *b,
+    const struct direct *d, uint32_t block, unsigned depth, uint32_t first, uint32_t inherited,
+    uint64_t changed, bool whole);
+
+/* The entry at the end of a direct part for a node of the book. */
+static uint32_t refresh_end(struct lpm_table *t, struct lpm_region *r, const struct lpm_book *b,
+    const struct direct *d, uint32_t block, uint32_t inherited, uint32_t old, bool whole)
+{
+	uint64_t open = uncovered(lpm_book_node(b, block));
+	uint32_t entry = old;
+	struct direct next;
+
+	if (old && !(old & LPM_CHILD))
+		entry = 0;
+	if (!entry && d->end == LPM_ROOT_BITS && r != region_of(t))
+		entry = new_direct(r, lpm_book_node(b, block));
+	if (!(entry & LPM_DIRECT))
+		return open || !entry ? refresh_node(t, b, block, inherited, entry, open) : entry;
+	next = (struct direct){direct_of(t, entry), d->end + LPM_DIRECT_BITS};
+	refresh_direct(t, r, b, &next, block, d->end, 0, inherited, whole ? UINT64_MAX : open, whole);
+	return entry;
+}
+
+/*
+ * A node of the book within a direct part, where its entries begin at `first`. whole: what lies below
+ * the changed slots is all new. Recursion is bounded by the part's strides.
+ */
+static void refresh_direct(struct lpm_table *t, struct lpm_region *r, const struct lpm_book *b,
+    const struct direct *d, uint32_t block, unsigned depth, uint32_t first, uint32_t inherited,
+    uint64_t changed, bool whole)
+{
+	struct lpm_book_node *book = lpm_book_node(b, block);
+	unsigned below = depth + LPM_STRIDE, count = 1u << (d->end - below);
+	_Atomic uint32_t *entries = d->entries + first;
+	uint32_t slots[LPM_SLOTS];
+
+	paint(book, inherited, slots);
+	for (uint64_t left = changed; left; left &= left - 1) {
+		unsigned slot = (unsigned)__builtin_ctzll(left), at = slot * count;
+		uint32_t child = book->children >> slot & 1 ? *lpm_book_child(book, slot) : 0;
+
+		if (child && below < d->end) {
+			refresh_direct(t, r, b, d, child, below, first + at, slots[slot],
+			    whole ? UINT64_MAX : uncovered(lpm_book_node(b, child)), whole);
+			continue;
+		}
+		for (unsigned i = at; i < at + count; i++) {
+			uint32_t old = load(&entries[i]);
+
+			if (child)
+				store(&entries[i], refresh_end(t, r, b, d, child, slots[slot], old, whole));
+			else
+				store(&entries[i], slots[slot]);
+			if (!child && old & LPM_CHILD)
+				retire_all(t, old);
+		}
+	}
+}
+
+/* Everything anew; what was becomes late as a whole. */
+static void rebuild(struct lpm_table *t, const struct lpm_book *b, struct lpm_region *fresh)
+{
+	const struct direct root = {root_of(fresh), fresh->root_bits};
+	struct lpm_region *old = region_of(t);
+
+	pool_of_region(t, fresh);
+	t->changes = t->candidates = 0;
+	refresh_direct(t, fresh, b, &root, b->root, 0, 0, LPM_NONE, UINT64_MAX, true);
+	atomic_store_explicit(&t->region, fresh, memory_order_release); /* pair: the lookups' acquire */
+	lpm_late_region(t, old);
+}
+
+/* In place. depth: of the path's last node. */
+static void refresh(struct lpm_table *t, const struct lpm_book *b, lpm_key key,
+    const struct lpm_book_path *path, unsigned depth, uint64_t changed)
+{
+	struct lpm_region *r = region_of(t);
+	struct direct d = {root_of(r), r->root_bits};
+	_Atomic uint32_t *at = &d.entries[(uint32_t)(key >> (128 - d.end))];
+	uint32_t block = path->node[path->n - 1], inherited = path->inherited[path->n - 1], first;
+	unsigned begin = 0;
+
+	if (depth >= d.end && load(at) & LPM_DIRECT) {
+		begin = d.end;
+		d = (struct direct){direct_of(t, load(at)), d.end + LPM_DIRECT_BITS};
+		at = &d.entries[(uint32_t)(key << begin >> (128 - LPM_DIRECT_BITS))];
+	}
+	if (depth < d.end) {
+		/* a chain of nodes that came or went is all new; else only what inherits is */
+		first = depth > begin ? (uint32_t)(key << begin >> (128 - (depth - begin))) << (d.end - depth)
+				      : 0;
+		refresh_direct(t, r, b, &d, block, depth, first, inherited, changed, depth < path->depth);
+		return;
+	}
+	for (unsigned i = d.end; i < depth; i += LPM_STRIDE) {
+		struct lpm_node *n = node_of(t, load(at));
+
+		at = &n->wide[lpm_node_index(n->starts, lpm_key_slot(key, i))];
+	}
+	store(at, refresh_node(t, b, block, inherited, load(at), changed));
+}
+
+void lpm_table_refresh(struct lpm_table *t, const struct lpm_book *b, lpm_key key,
+    const struct lpm_book_path *path, uint64_t changed, struct lpm_region *fresh)
+{
+	unsigned depth = (path->n - 1) * LPM_STRIDE;
+
+	if (fresh)
+		rebuild(t, b, fresh);
+	else
+		refresh(t, b, key, path, depth, changed);
+	t->changes++;
+	if (depth == LPM_ROOT_BITS && path->depth > depth &&
+	    lpm_book_children(lpm_book_node(b, path->node[path->n - 1])) == DIRECT_CHILDREN)
+		t->candidates++;
+	lpm_late_hand_over(t);
+}
+
+static void need_node(struct need *need, const struct lpm_book_node *n, unsigned more)
+{
+	/* each prefix and each child begins and ends something */
+	unsigned entries = 1 + 2 * (lpm_book_prefixes(n) + lpm_book_children(n) + more);
+	uint32_t units = WIDE_UNITS(entries < LPM_SLOTS ? entries : LPM_SLOTS);
+
+	need->nodes++;
+	need->units += units;
+	if (units > need->max_units)
+		need->max_units = units;
+}
+
+/* What the nodes below need whose inheritance changes. */
+static void need_below(struct need *need, const struct lpm_book *b, uint32_t block, unsigned depth,
+    unsigned root_bits, uint64_t changed)
+{
+	struct lpm_book_node *n = lpm_book_node(b, block);
+
+	for (uint64_t left = n->children & changed; left; left &= left - 1) {
+		uint32_t child = *lpm_book_child(n, (unsigned)__builtin_ctzll(left));
+		uint64_t open = uncovered(lpm_book_node(b, child));
+
+		if (open == 0)
+			continue;
+		if (depth + LPM_STRIDE >= root_bits)
+			need_node(need, lpm_book_node(b, child), 0);
+		need_below(need, b, child, depth + LPM_STRIDE, root_bits, open);
+	}
+}
+
+static unsigned wanted_root_bits(const struct lpm_book *b, unsigned now)
+{
+	/* down again only at a quarter, so that a table at the edge does not swing */
+	if (b->count >= COUNT_18 || (now == 18 && b->count >= COUNT_18 / 4))
+		return 18;
+	return b->count >= COUNT_12 || (now >= 12 && b->count >= COUNT_12 / 4) ? 12 : 6;
+}
+
+/* Crowded blocks at the end of a root of 18 bits. */
+static unsigned count_crowded(const struct lpm_book *b, uint32_t block, unsigned depth)
+{
+	struct lpm_book_node *n = lpm_book_node(b, block);
+	unsigned count = 0;
+
+	if (depth == LPM_ROOT_BITS)
+		return lpm_book_children(n) >= DIRECT_CHILDREN;
+	for (unsigned i = 0; i < lpm_book_children(n); i++)
+		count += count_crowded(b, n->words[i], depth + LPM_STRIDE);
+	return count;
+}
+
+/* A region for all that lives, this change, and growth. */
+static int region_for(const struct lpm_table *t, const struct lpm_book *b, unsigned root_bits,
+    const struct need *need, struct lpm_region **fresh)
+{
+	uint64_t live = t->pool.used - t->late_units,
+		 units = live + need->units + live / 2 + t->late_units + MIN_SPARE;
+	const struct lpm_region *now = region_of(t);
+	unsigned directs = 0;
+
+	/* nodes for what was direct and may be so no longer */
+	if (root_bits < now->root_bits)
+		units += root_units(now->root_bits);
+	units += now->directs_used * (DIRECT_CHILDREN + 1) * WIDE_UNITS(LPM_SLOTS);
+	if (t->max_directs && root_bits == LPM_ROOT_BITS)
+		directs = count_crowded(b, b->root, 0);
+	if (directs > t->max_directs)
+		directs = t->max_directs;
+	if (units + fixed_units(root_bits, directs) > MAX_UNITS)
+		return ERR_FULL;
+	*fresh = region_new(root_bits, directs, units);
+	return *fresh ? 0 : ERR_NOMEM;
+}
+
+/* Whether to make the region anew for more direct nodes; so rarely that the changes between pay for it. */
+static bool more_directs(const struct lpm_table *t, const struct lpm_book *b)
+{
+	unsigned now = region_of(t)->directs;
+
+	return t->candidates > now / 16 && now < t->max_directs && t->changes > b->count / 4;
+}
+
+int lpm_table_reserve(struct lpm_table *t, const struct lpm_book *b, const struct lpm_book_path *path,
+    uint64_t changed, struct lpm_region **fresh)
+{
+	unsigned level = path->n - 1, missing = path->depth / LPM_STRIDE - level,
+		 bits = region_of(t)->root_bits;
+	struct need need = {missing, CHAIN_UNITS, (uint64_t)missing * CHAIN_UNITS};
+	unsigned wanted = wanted_root_bits(b, bits);
+	uint64_t live = t->pool.used - t->late_units,
+		 nodes = t->pool.end - fixed_units(bits, region_of(t)->directs);
+	int err;
+
+	*fresh = NULL;
+	lpm_late_reap(t);
+	/* where the node goes with its only prefix, the one above changes */
+	for (unsigned i = level + 1; i-- > 0;) {
+		const struct lpm_book_node *n = lpm_book_node(b, path->node[i]);
+
+		need_node(&need, n, 1);
+		if (lpm_book_prefixes(n) + lpm_book_children(n) > 1)
+			break;
+	}
+	if (missing == 0)
+		need_below(&need, b, path->node[level], path->depth, bits, changed);
+	if (wanted == bits && !(nodes > 16 * MIN_SPARE && live < nodes / 8) && !more_directs(t, b) &&
+	    lpm_pool_can(&t->pool, need.max_units, need.nodes))
+		return 0;
+	err = region_for(t, b, wanted, &need, fresh);
+	return err && lpm_pool_can(&t->pool, need.max_units, need.nodes) ? 0 : err;
+}

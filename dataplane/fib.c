@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The forwarding tables. Each keeps every route with its origins in a hash (slow thread only) and
- * the winner of each prefix in an LPM that workers read.
+ * The forwarding tables. The LPM that workers read holds the winner of each prefix and knows it exactly, so
+ * that it is the slow thread's memory of the routes, too: a value is the group, and above its 16 bits whose
+ * route that is. Only where several origins have the same prefix a hash keeps them all.
  *
  * Pair of atomics: tables[] is written by the slow thread (rcu_assign_pointer) and read by
  * workers (rcu_dereference); what a table loses is freed after a grace period.
@@ -20,7 +21,18 @@
 #define FIB_TABLES 64 /* the overlay, the sources, and a line each */
 #define MIN_SLOTS  64
 
-/* A prefix and who has a route for it; group 0 (LPM_NONE): that origin has none. */
+/* A value in the LPM. Control's routes are nearly all there are: theirs fit 16 bits, which makes the table
+ * small. */
+#define VALUE_GROUP	0xffffu
+#define VALUE_ORIGIN(v) ((v) >> 16 & 3) /* as an index into origin_of_value */
+#define VALUE_SHARED	0x40000u	/* other origins have this prefix, too: look into the hash */
+static_assert(GROUP_MAX <= VALUE_GROUP + 1, "a group fits its bits");
+
+static const enum fib_origin origin_of_value[4] = {FIB_CONTROL, FIB_LOCAL, FIB_NEIGHBOUR, FIB_ORIGINS};
+static const uint32_t value_of_origin[FIB_ORIGINS] = {
+    [FIB_CONTROL] = 0, [FIB_LOCAL] = 1u << 16, [FIB_NEIGHBOUR] = 2u << 16};
+
+/* A prefix and who has a route for it, two of them at least; group 0 (LPM_NONE): that origin has none. */
 struct route {
 	struct ip_prefix prefix; /* family 0: free, len 1 then: deleted, the search goes on */
 	uint32_t group[FIB_ORIGINS];
@@ -36,17 +48,10 @@ struct fib_table {
 	uint32_t id;
 	struct lpm4 *lpm4;
 	struct lpm6 *lpm6;
-	struct routes routes; /* slow thread only */
+	struct routes shared; /* slow thread only */
 };
 
 static struct fib_table *tables[FIB_TABLES]; /* RCU; the overlay is tables[0] */
-
-static void defer_release(void *arg, void (*release)(void *), void *ptr)
-{
-	rcu_retire(release, ptr);
-}
-
-static const struct lpm_mem rcu_mem = {.defer = defer_release};
 
 static size_t hash_prefix(const struct ip_prefix *p)
 {
@@ -129,19 +134,38 @@ static void routes_remove(struct routes *rs, struct route *r)
 	rs->n_live--;
 }
 
-static uint32_t winner(const struct route *r)
+static unsigned count_origins(const struct route *r)
 {
+	unsigned n = 0;
+
+	for (unsigned o = 0; o < FIB_ORIGINS; o++)
+		n += r->group[o] != LPM_NONE;
+	return n;
+}
+
+/* What the LPM says of these routes: the winner, and whether there are others. LPM_NONE: nobody has one. */
+static uint32_t value_of(const struct route *r)
+{
+	uint32_t shared = count_origins(r) > 1 ? VALUE_SHARED : 0;
+
 	for (unsigned o = 0; o < FIB_ORIGINS; o++)
 		if (r->group[o] != LPM_NONE)
-			return r->group[o];
+			return r->group[o] | value_of_origin[o] | shared;
 	return LPM_NONE;
 }
 
-static int lpm_set(struct fib_table *t, const struct ip_prefix *p, uint32_t group)
+static int lpm_set(struct fib_table *t, const struct ip_prefix *p, uint32_t value)
 {
 	if (p->addr.family == IP_V4)
-		return lpm4_set(t->lpm4, ip_addr_be32(&p->addr), p->len, group);
-	return lpm6_set(t->lpm6, p->addr.b, p->len, group);
+		return lpm4_set(t->lpm4, ip_addr_be32(&p->addr), p->len, value);
+	return lpm6_set(t->lpm6, p->addr.b, p->len, value);
+}
+
+static uint32_t lpm_get(const struct fib_table *t, const struct ip_prefix *p)
+{
+	if (p->addr.family == IP_V4)
+		return lpm4_get(t->lpm4, ip_addr_be32(&p->addr), p->len);
+	return lpm6_get(t->lpm6, p->addr.b, p->len);
 }
 
 static int lpm_del(struct fib_table *t, const struct ip_prefix *p)
@@ -159,7 +183,7 @@ static void table_free(void *table)
 		lpm4_free(t->lpm4);
 	if (t->lpm6)
 		lpm6_free(t->lpm6);
-	free(t->routes.slots);
+	free(t->shared.slots);
 	free(t);
 }
 
@@ -170,8 +194,8 @@ static struct fib_table *table_new(uint32_t id)
 	if (!t)
 		return NULL;
 	t->id = id;
-	t->lpm4 = lpm4_new(&rcu_mem);
-	t->lpm6 = lpm6_new(&rcu_mem);
+	t->lpm4 = lpm4_new(&rcu_lpm_mem);
+	t->lpm6 = lpm6_new(&rcu_lpm_mem);
 	if (!t->lpm4 || !t->lpm6) {
 		table_free(t);
 		return NULL;
@@ -222,29 +246,56 @@ static int check_route(const struct ip_prefix *p, uint32_t group)
 	return ip_prefix_equal(&masked, p) ? 0 : ERR_INVALID;
 }
 
+/* Who has routes for the prefix; its slot where they are several, else NULL. */
+static struct route *find_routes(const struct fib_table *t, const struct ip_prefix *prefix, struct route *all)
+{
+	uint32_t value = lpm_get(t, prefix);
+	struct route *r = NULL, *place;
+
+	*all = (struct route){.prefix = *prefix};
+	if (value & VALUE_SHARED) {
+		r = routes_find(&t->shared, prefix, &place);
+		*all = *r;
+	} else if (value != LPM_NONE) {
+		all->group[origin_of_value[VALUE_ORIGIN(value)]] = value & VALUE_GROUP;
+	}
+	return r;
+}
+
+/* Puts what is known of a prefix now in place of what was: into the LPM, and into the hash where it belongs
+ * there. */
+static int replace_routes(struct fib_table *t, struct route *was, const struct route *now)
+{
+	bool shared = count_origins(now) > 1;
+	struct route *place;
+	int err = shared && !was ? routes_reserve(&t->shared) : 0;
+
+	if (!err)
+		err = value_of(now) == LPM_NONE ? lpm_del(t, &now->prefix)
+						: lpm_set(t, &now->prefix, value_of(now));
+	if (err)
+		return err;
+	if (was && shared) {
+		*was = *now;
+	} else if (was) {
+		routes_remove(&t->shared, was);
+	} else if (shared) {
+		routes_find(&t->shared, &now->prefix, &place);
+		t->shared.n_live++;
+		if (place->prefix.len == 0) /* not a deleted one's */
+			t->shared.n_used++;
+		*place = *now;
+	}
+	return 0;
+}
+
 static int table_set(
     struct fib_table *t, const struct ip_prefix *prefix, enum fib_origin origin, uint32_t group)
 {
-	struct route now = {.prefix = *prefix}, *r, *place;
-	int err = routes_reserve(&t->routes);
+	struct route now, *was = find_routes(t, prefix, &now);
 
-	if (err)
-		return err;
-	r = routes_find(&t->routes, prefix, &place);
-	if (r)
-		now = *r;
 	now.group[origin] = group;
-	if (!r || winner(r) != winner(&now))
-		err = lpm_set(t, prefix, winner(&now));
-	if (err)
-		return err;
-	if (!r) {
-		t->routes.n_live++;
-		if (place->prefix.len == 0) /* not a deleted one's */
-			t->routes.n_used++;
-	}
-	*(r ? r : place) = now;
-	return 0;
+	return replace_routes(t, was, &now);
 }
 
 int fib_set(uint32_t table, const struct ip_prefix *prefix, enum fib_origin origin, uint32_t group)
@@ -274,7 +325,7 @@ static void drop_empty(int place)
 {
 	struct fib_table *t = tables[place];
 
-	if (place == 0 || t->routes.n_live)
+	if (place == 0 || lpm4_count(t->lpm4) || lpm6_count(t->lpm6))
 		return;
 	rcu_assign_pointer(tables[place], NULL);
 	rcu_retire(table_free, t);
@@ -283,49 +334,66 @@ static void drop_empty(int place)
 int fib_del(uint32_t table, const struct ip_prefix *prefix, enum fib_origin origin)
 {
 	int place = find_place(table), err;
-	struct route *r, *unused, now;
-	struct fib_table *t;
+	struct route now, *was;
 
 	if (place < 0 || !tables[place])
 		return ERR_NOENT;
-	t = tables[place];
-	r = routes_find(&t->routes, prefix, &unused);
-	if (!r || r->group[origin] == LPM_NONE)
+	was = find_routes(tables[place], prefix, &now);
+	if (now.group[origin] == LPM_NONE)
 		return ERR_NOENT;
-	now = *r;
 	now.group[origin] = LPM_NONE;
-	if (winner(&now) == LPM_NONE)
-		err = lpm_del(t, prefix);
-	else
-		err = winner(&now) == winner(r) ? 0 : lpm_set(t, prefix, winner(&now));
-	if (err)
-		return err;
-	if (winner(&now) == LPM_NONE)
-		routes_remove(&t->routes, r);
-	else
-		*r = now;
-	drop_empty(place);
-	return 0;
+	err = replace_routes(tables[place], was, &now);
+	if (!err)
+		drop_empty(place);
+	return err;
+}
+
+struct walk {
+	const struct fib_table *table;
+	int (*fn)(void *arg, const struct ip_prefix *p, enum fib_origin origin, uint32_t group);
+	void *arg;
+};
+
+static int walk_prefix(const struct walk *w, const struct ip_prefix *prefix)
+{
+	struct route all;
+	int stop = 0;
+
+	find_routes(w->table, prefix, &all);
+	for (unsigned o = 0; o < FIB_ORIGINS && !stop; o++)
+		if (all.group[o] != LPM_NONE)
+			stop = w->fn(w->arg, prefix, (enum fib_origin)o, all.group[o]);
+	return stop;
+}
+
+static int walk_prefix4(void *arg, uint32_t addr_be, unsigned len, uint32_t value)
+{
+	return walk_prefix(arg, &(struct ip_prefix){.addr = ip_addr_v4(addr_be), .len = (uint8_t)len});
+}
+
+static int walk_prefix6(void *arg, const uint8_t addr[16], unsigned len, uint32_t value)
+{
+	return walk_prefix(arg, &(struct ip_prefix){.addr = ip_addr_v6(addr), .len = (uint8_t)len});
 }
 
 int fib_walk(uint32_t table, const struct ip_prefix *prefix,
     int (*fn)(void *arg, const struct ip_prefix *p, enum fib_origin origin, uint32_t group), void *arg)
 {
+	static const struct ip_prefix all;
+	uint8_t family = prefix ? prefix->addr.family : IP_NONE;
 	int place = find_place(table), stop = 0;
-	const struct fib_table *t = place < 0 ? NULL : tables[place];
+	struct walk w = {.fn = fn, .arg = arg};
 
-	for (size_t i = 0; t && i < t->routes.n_slots; i++) {
-		const struct route *r = &t->routes.slots[i];
-
-		if (!is_live(r) || (prefix && !ip_prefix_contains(prefix, &r->prefix)))
-			continue;
-		for (unsigned o = 0; o < FIB_ORIGINS && !stop; o++)
-			if (r->group[o] != LPM_NONE)
-				stop = fn(arg, &r->prefix, (enum fib_origin)o, r->group[o]);
-		if (stop)
-			return stop;
-	}
-	return 0;
+	if (place < 0 || !tables[place])
+		return 0;
+	w.table = tables[place];
+	if (!prefix)
+		prefix = &all;
+	if (family != IP_V6)
+		stop = lpm4_walk(w.table->lpm4, ip_addr_be32(&prefix->addr), prefix->len, walk_prefix4, &w);
+	if (!stop && family != IP_V4)
+		stop = lpm6_walk(w.table->lpm6, prefix->addr.b, prefix->len, walk_prefix6, &w);
+	return stop;
 }
 
 const struct fib_table *fib_table(uint32_t table)
@@ -344,9 +412,13 @@ const struct fib_table *fib_table(uint32_t table)
 void fib_lookup4(const struct fib_table *t, const uint32_t *dst_be, uint32_t *groups, unsigned n)
 {
 	lpm4_lookup_bulk(t->lpm4, dst_be, groups, n);
+	for (unsigned i = 0; i < n; i++)
+		groups[i] &= VALUE_GROUP;
 }
 
 void fib_lookup6(const struct fib_table *t, const uint8_t (*dst)[16], uint32_t *groups, unsigned n)
 {
 	lpm6_lookup_bulk(t->lpm6, dst, groups, n);
+	for (unsigned i = 0; i < n; i++)
+		groups[i] &= VALUE_GROUP;
 }

@@ -19,6 +19,7 @@
 #include "dataplane/slow.h"
 #include "dataplane/worker.h"
 #include "lib/log.h"
+#include "lib/lpm.h"
 
 #define MBUF_STRIDE   (RTE_MBUF_DEFAULT_BUF_SIZE + 512) /* a packet buffer with its headers, roughly */
 #define MEM_OTHER_MIB 24				/* of -m that are not for packet buffers */
@@ -39,6 +40,8 @@ static const char usage_text[] =
     "      --state-dir DIR    state that survives a restart (default /var/lib/byway)\n"
     "      --workers N        threads that move packets, 1 to 8 (default 1)\n"
     "      --cpus LIST        one CPU for each worker, as in 2,3 (default: any the process may use)\n"
+    "      --isa NAME         instructions of the route lookups: avx512-vpopcntdq, avx512, avx2 or scalar\n"
+    "                         (default: the best that this machine has)\n"
     "  -m, --memory MIB       packet buffers and tables (default 96); huge pages are used when enough are "
     "free\n"
     "      --pci              allow ports by PCI address (default: only network devices of the kernel and "
@@ -49,13 +52,24 @@ static const char usage_text[] =
     "  -V, --version          print the version and exit\n"
     "  -h, --help             print this and exit\n";
 
-enum { OPT_RUN_DIR = 256, OPT_STATE_DIR, OPT_WORKERS, OPT_CPUS, OPT_PCI, OPT_UID, OPT_GID, OPT_LEVEL };
+enum {
+	OPT_RUN_DIR = 256,
+	OPT_STATE_DIR,
+	OPT_WORKERS,
+	OPT_CPUS,
+	OPT_ISA,
+	OPT_PCI,
+	OPT_UID,
+	OPT_GID,
+	OPT_LEVEL
+};
 
 static const struct option long_options[] = {
     {"run-dir", required_argument, NULL, OPT_RUN_DIR},
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"cpus", required_argument, NULL, OPT_CPUS},
+    {"isa", required_argument, NULL, OPT_ISA},
     {"memory", required_argument, NULL, 'm'},
     {"pci", no_argument, NULL, OPT_PCI},
     {"control-uid", required_argument, NULL, OPT_UID},
@@ -98,6 +112,18 @@ static int parse_level(const char *text, enum log_level *out)
 	return ERR_INVALID;
 }
 
+static int parse_isa(const char *text)
+{
+	if (lpm_select_isa(text) == 0)
+		return 0;
+	fprintf(stderr,
+	    "byway-dataplane: --isa %s: expected avx512-vpopcntdq, avx512, avx2 or scalar, and a machine "
+	    "that has "
+	    "it\n",
+	    text);
+	return ERR_UNSUPPORTED;
+}
+
 static int parse_option(struct options *o, int opt)
 {
 	switch (opt) {
@@ -112,6 +138,8 @@ static int parse_option(struct options *o, int opt)
 	case OPT_CPUS:
 		o->eal.cpus = optarg;
 		return 0;
+	case OPT_ISA:
+		return parse_isa(optarg);
 	case 'm':
 		return parse_number("-m", optarg, MEM_MIN_MIB, MEM_MAX_MIB, &o->eal.mem_mib);
 	case OPT_PCI:

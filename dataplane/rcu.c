@@ -30,3 +30,15 @@ void rcu_retire(void (*release)(void *), void *ptr)
 	r->ptr = ptr;
 	call_rcu(&r->rcu, run_retired);
 }
+
+static void defer_release(void *arg, void (*release)(void *), void *ptr)
+{
+	rcu_retire(release, ptr);
+}
+
+static void wait_for_readers(void *arg)
+{
+	rcu_settle();
+}
+
+const struct lpm_mem rcu_lpm_mem = {.defer = defer_release, .wait = wait_for_readers};

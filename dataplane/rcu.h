@@ -13,6 +13,8 @@
 #include <urcu/urcu-qsbr.h>
 #include <urcu/rculist.h>
 
+#include "lib/lpm.h"
+
 /*
  * Slow and monitor thread, registered and online: release(ptr) after a grace period, on RCU's own thread.
  * Never blocks and is no quiescent state. (liburcu's defer_rcu waits for a lock when its queue is full, whose
@@ -20,6 +22,9 @@
  * safe choice left.
  */
 void rcu_retire(void (*release)(void *), void *ptr);
+
+/* What the tables of lib/lpm.h ask for: rcu_retire, and rcu_settle where readers are far behind. */
+extern const struct lpm_mem rcu_lpm_mem;
 
 /* Returns when all that was retired so far is released. */
 static inline void rcu_settle(void)

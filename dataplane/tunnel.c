@@ -17,13 +17,6 @@
 
 #define PORT_FIRST 49152u /* RFC 6335 §6: dynamic ports, for tunnels that do not care */
 
-static void defer_release(void *arg, void (*release)(void *), void *ptr)
-{
-	rcu_retire(release, ptr);
-}
-
-static const struct lpm_mem rcu_mem = {.defer = defer_release};
-
 static bool with_uapi;
 
 int tunnel_start(const char *state_dir, bool uapi, struct err_msg *msg)
@@ -148,8 +141,8 @@ static int make_tunnel(const char *name, struct tunnel **out)
 
 	if (!t)
 		return err;
-	t->allowed4 = lpm4_new(&rcu_mem);
-	t->allowed6 = lpm6_new(&rcu_mem);
+	t->allowed4 = lpm4_new(&rcu_lpm_mem);
+	t->allowed6 = lpm6_new(&rcu_lpm_mem);
 	atomic_init(&t->only_peer, TUNNEL_PEER_NONE);
 	if (t->allowed4 && t->allowed6)
 		err = iface_add(IFACE_TUNNEL, name, &t->iface);

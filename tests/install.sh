@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Installs what tests/packages.txt names and the machine lacks. Quick when nothing is missing.
+# install.sh [PACKAGE...]: installs what tests/packages.txt and the caller name and the machine lacks. Quick when nothing is
+# missing.
 set -eu
 cd "$(dirname "$0")"
 
 present=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' 2>/dev/null | sed -n 's/^ii //p')
 missing=
-for package in $(sed 's/#.*//' packages.txt); do
+for package in $(sed 's/#.*//' packages.txt) "$@"; do
 	echo "$present" | grep -qx "$package" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0

@@ -1,28 +1,64 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cycles a packet of plain forwarding, against a swap of addresses between the same ports."""
+"""Cycles a packet of plain forwarding on memory ports, against DPDK's testpmd and a minimal IPv6 router."""
+import os
 import re
 
+import testpmd
 from harness import Case, call
 
-PACKETS = 256  # mbufs in flight
+FEW = 256  # mbufs in flight: they and what of the table they need stay in the core's own caches
+COLD = 8192
+SPILL = 65536  # two or three cache lines each are beyond a core's own cache of 2 MB
 
 
-def forward(bench, *options):
-    """Cycles a packet of bench/forward."""
-    command = [f"{bench.build}/bench/forward", "--packets", str(PACKETS), "--millis", str(bench.millis), *options]
-    return float(re.search(r"cycles-per-packet ([\d.]+)", call(command)).group(1))
+def cpu():
+    """Both sides run on this one."""
+    return max(os.sched_getaffinity(0))
 
 
-def full_table(bench):
-    return forward(bench, "--routes", bench.routes4)
+def run(bench, program, packets, *options):
+    """Cycles a packet of bench/forward or one that prints like it."""
+    command = [f"{bench.build}/bench/{program}", "--cpu", str(cpu()), "--packets", str(packets),
+               "--millis", str(bench.millis), *options]
+    return float(re.search(r"^cycles-per-packet ([\d.]+)", call(command), re.MULTILINE).group(1))
 
 
-def macswap(bench):
-    """The same ports and buffers with nothing but a swap of addresses between receive and transmit."""
-    return forward(bench, "--macswap")
+def forward4(packets, *options):
+    """A measure: the full IPv4 table."""
+    return lambda bench: run(bench, "forward", packets, "--routes", bench.routes4, *options)
+
+
+def forward6(program, *options):
+    """A measure: the full IPv6 table."""
+    family = ["--family", "6"] if program == "forward" else []
+    return lambda bench: run(bench, program, FEW, *family, "--routes", bench.routes6, *options)
+
+
+def one_route(bench):
+    return run(bench, "forward", FEW)
+
+
+def macswap(packets):
+    return lambda bench: testpmd.best_macswap(bench, cpu(), packets)
+
+
+def case4(name, measure, packets):
+    return Case(name, "cycles/packet", "lower", measure, "testpmd macswap", macswap(packets), programs=("bench/forward",),
+                packages=("dpdk-dev",))
+
+
+def case6(name, *options):
+    return Case(name, "cycles/packet", "lower", forward6("forward", *options), "rte_fib6 router",
+                forward6("minimal6", *options), programs=("bench/forward", "bench/minimal6"))
 
 
 CASES = [
-    Case("forward4/one-route", "cycles/packet", "lower", forward, "macswap", macswap, programs=("bench/forward",)),
-    Case("forward4/full-table", "cycles/packet", "lower", full_table, "macswap", macswap, programs=("bench/forward",)),
+    # 256 destinations of the full table, again and again; fresh: another one each time, so that the whole table is needed
+    case4("forward4", forward4(FEW), FEW),
+    case4("forward4/fresh", forward4(FEW, "--fresh"), FEW),
+    case4("forward4/one-route", one_route, FEW),
+    case6("forward6", "--fresh"),
+    case6("forward6/same-hosts"),
+    case4("forward4-cold", forward4(COLD), COLD),
+    case4("forward4-cold/spill", forward4(SPILL), SPILL),
 ]

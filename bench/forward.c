@@ -1,53 +1,60 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Cycles a packet of plain forwarding: one worker, one memory port whose far end is its near end, so that
- * packets circle through all stages. No kernel, no NIC. bench/run calls it and sets its figure beside
- * testpmd's.
+ * packets circle through all stages. No kernel, no NIC. What is measured is whole loops of the worker
+ * (worker_run_once) and the quiescent state after each. bench/run calls it and sets its figure beside a
+ * baseline.
  *
- *   forward [--packets N] [--millis N] [--routes FILE] [--macswap]      FILE: one prefix a line
+ *   forward [--family 4|6] [--packets N] [--burst N] [--next-hops N] [--millis N] [--routes FILE] [--cpu N]
+ *           [--fresh] [--macswap]
  *
- * --macswap measures the baseline instead: the same port and buffers, addresses swapped, no router.
+ * FILE: one prefix a line; without, one default route. Routes are dealt out at random to so many next hops,
+ * all behind the one port. --fresh: each packet has another destination on each lap (written outside the
+ * clock); without, as many destinations as packets return again and again, and of the table only what they
+ * touch. --macswap measures the ports and the buffers alone: addresses swapped, no router.
  *
- * Prints "cycles-per-packet X packets N routes N". TTLs are renewed outside the clock.
+ * Prints "cycles-per-packet X cpu-cycles-per-packet Y packets N burst N routes N next-hops N huge 0|1
+ * fresh 0|1".
  */
-#include <arpa/inet.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <rte_cycles.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
+#include "bench/traffic.h"
 #include "dataplane/eal.h"
 #include "dataplane/fib.h"
 #include "dataplane/nexthop.h"
 #include "dataplane/port.h"
 #include "dataplane/rcu.h"
 #include "dataplane/worker.h"
-#include "lib/csum.h"
 #include "lib/ip_wire.h"
 #include "lib/log.h"
 #include "lib/nsec.h"
 
-#define FRAME_LEN  60  /* 64 on the wire */
-#define LAPS	   200 /* of each packet between two renewals of its TTL */
-#define MAX_ROUTES 2000000
-#define MAX_MBUFS  16384
+#define MAX_PACKETS   524288
+#define MAX_NEXT_HOPS 4096
+#define SPARE_MBUFS   1024
+#define MBUF_BYTES    2560
+#define TABLES_MIB    64
 
 struct bench {
-	unsigned packets, millis;
+	unsigned packets, burst, next_hops, millis;
+	uint8_t family;
+	int cpu; /* -1: wherever the process may run */
 	const char *routes;
-	bool macswap;
-	struct ip_prefix *table;
-	size_t n_routes;
+	bool macswap, fresh;
+	struct traffic traffic;
 	struct rte_ring *wire;
 	struct iface *ifc;
-	struct neigh neighbour;
-	struct nexthop via;
+	struct neigh neighbours[MAX_NEXT_HOPS];
+	struct nexthop vias[MAX_NEXT_HOPS];
+	uint32_t groups[MAX_NEXT_HOPS];
 };
 
 static int fail(const char *what)
@@ -56,131 +63,64 @@ static int fail(const char *what)
 	return ERR_IO;
 }
 
-static uint64_t next_random(void)
-{
-	static uint64_t s = 88172645463325252ull;
-
-	s ^= s << 13;
-	s ^= s >> 7;
-	return s ^= s << 17;
-}
-
-static int load_routes(struct bench *b)
-{
-	FILE *f = b->routes ? fopen(b->routes, "re") : NULL;
-	char line[128];
-
-	b->table = calloc(MAX_ROUTES, sizeof(*b->table));
-	if (!b->table)
-		return fail("no memory");
-	if (!f) {
-		ip_prefix_parse("0.0.0.0/0", &b->table[b->n_routes++], NULL);
-		return b->routes ? fail("the file of routes cannot be read") : 0;
-	}
-	while (b->n_routes < MAX_ROUTES && fgets(line, sizeof(line), f)) {
-		struct ip_prefix *p = &b->table[b->n_routes];
-
-		line[strcspn(line, " \t\n")] = 0;
-		/* only what hosts may use: the first stage drops the rest */
-		if (ip_prefix_parse(line, p, NULL) == 0 && p->addr.family == IP_V4 && p->addr.b[0] > 0 &&
-		    p->addr.b[0] < 224 && p->addr.b[0] != 127 &&
-		    !(p->addr.b[0] == 169 && p->addr.b[1] == 254))
-			b->n_routes++;
-	}
-	fclose(f);
-	return b->n_routes ? 0 : fail("no IPv4 prefix in the file of routes");
-}
-
-static int install_routes(struct bench *b)
-{
-	uint32_t group;
-
-	if (group_index_alloc(&group) != 0)
-		return fail("no group");
-	atomic_store_explicit(&group_forward[group], (uintptr_t)&b->via, memory_order_release);
-	for (size_t i = 0; i < b->n_routes; i++)
-		if (fib_set(FIBMSG_OVERLAY, &b->table[i], FIB_CONTROL, group) != 0)
-			return fail("a route is refused");
-	return 0;
-}
-
 static int open_port(struct bench *b)
 {
 	struct fibmsg_port config = {
 	    .name = "loop", .device = "net_ring_loop", .queues = 1, .mac = {2, 0, 0, 0, 0, 1}};
 	struct err_msg msg;
-	uint64_t mac = 0;
 
-	b->wire = rte_ring_create("wire", MAX_MBUFS * 2, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	b->wire = rte_ring_create(
+	    "wire", rte_align32pow2(b->packets + 1), SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (!b->wire || rte_eth_from_rings("loop", &b->wire, 1, &b->wire, 1, 0) < 0)
 		return fail("no ring port");
 	if (iface_add(IFACE_PORT, "loop", &b->ifc) != 0 || port_open(&config, b->ifc, &msg) != 0)
 		return fail("the port does not open");
-	memcpy(&mac, config.mac, 6);
-	b->neighbour = (struct neigh){.iface = b->ifc->index, .mac = mac | NEIGH_MAC_VALID};
-	b->via = (struct nexthop){.kind = NEXTHOP_VIA, .iface = b->ifc->index, .neigh = &b->neighbour};
 	return 0;
 }
 
-/* A UDP frame to a random address that some route covers. */
-static int add_packet(struct bench *b)
+/* Neighbours have the port's own address, so that what is sent to them comes back as ours to forward. */
+static int make_next_hops(struct bench *b)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(worker_pool);
-	const struct ip_prefix *p = &b->table[next_random() % b->n_routes];
-	uint32_t mask = p->len ? ~(uint32_t)0 << (32 - p->len) : 0;
-	uint32_t dst = ntohl(ip_addr_be32(&p->addr)) | ((uint32_t)next_random() & ~mask);
-	struct wire_eth *eth;
-	struct wire_ip4 *ip;
+	uint64_t mac = 0;
 
-	if (!m)
-		return fail("packet buffers exhausted");
-	if (p->len == 0)
-		dst = 0xc6120000u | (dst & 0xffff); /* RFC 2544's */
-	eth = (struct wire_eth *)rte_pktmbuf_append(m, FRAME_LEN);
-	memset(eth, 0, FRAME_LEN);
-	ip = (struct wire_ip4 *)(eth + 1);
-	memcpy(eth->dst, b->ifc->port->mac, 6);
-	eth->type_be = htons(ETH_TYPE_IP4);
-	*ip = (struct wire_ip4){.version_ihl = IP4_VERSION_IHL,
-	    .total_len_be = htons(FRAME_LEN - sizeof(*eth)),
-	    .ttl = 255,
-	    .proto = IP_PROTO_UDP,
-	    .src_be = htonl(0x0a000001),
-	    .dst_be = htonl(dst)};
-	ip->csum = csum_fold(csum_add(0, ip, sizeof(*ip)));
-	return rte_ring_enqueue(b->wire, m) == 0 ? 0 : fail("the wire is full");
-}
-
-static void renew_ttl(struct bench *b)
-{
-	static struct rte_mbuf *all[MAX_MBUFS];
-	unsigned n = rte_ring_dequeue_burst(b->wire, (void **)all, MAX_MBUFS, NULL);
-
-	for (unsigned i = 0; i < n; i++) {
-		struct wire_ip4 *ip =
-		    rte_pktmbuf_mtod_offset(all[i], struct wire_ip4 *, sizeof(struct wire_eth));
-
-		ip->ttl = 255;
-		ip->csum = 0;
-		ip->csum = csum_fold(csum_add(0, ip, sizeof(*ip)));
+	memcpy(&mac, b->ifc->port->mac, 6);
+	for (unsigned i = 0; i < b->next_hops; i++) {
+		b->neighbours[i] = (struct neigh){.iface = b->ifc->index, .mac = mac | NEIGH_MAC_VALID};
+		b->vias[i] =
+		    (struct nexthop){.kind = NEXTHOP_VIA, .iface = b->ifc->index, .neigh = &b->neighbours[i]};
+		if (group_index_alloc(&b->groups[i]) != 0)
+			return fail("no group");
+		atomic_store_explicit(
+		    &group_forward[b->groups[i]], (uintptr_t)&b->vias[i], memory_order_release);
 	}
-	rte_ring_enqueue_burst(b->wire, (void **)all, n, NULL);
+	return 0;
 }
 
-/* Cycles that this thread had, whatever else runs on the machine. */
-static uint64_t own_cycles(void)
+static int install_routes(const struct bench *b)
 {
-	struct timespec ts;
+	for (size_t i = 0; i < b->traffic.n_routes; i++)
+		if (fib_set(FIBMSG_OVERLAY, &b->traffic.routes[i], FIB_CONTROL,
+			b->groups[traffic_random() % b->next_hops]) != 0)
+			return fail("a route is refused");
+	return 0;
+}
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)(((double)ts.tv_sec + (double)ts.tv_nsec / 1e9) * (double)rte_get_tsc_hz());
+static int add_packets(struct bench *b)
+{
+	for (unsigned i = 0; i < b->packets; i++) {
+		struct rte_mbuf *m = traffic_packet(&b->traffic, worker_pool, b->ifc->port->mac);
+
+		if (!m || rte_ring_enqueue(b->wire, m) != 0)
+			return fail("packet buffers exhausted");
+	}
+	return 0;
 }
 
 /* One burst through no router at all: what the ports and the buffers themselves cost. */
-static uint64_t swap_macs(const struct bench *b)
+static void swap_macs(const struct bench *b)
 {
 	struct rte_mbuf *pkts[WORKER_BURST];
-	uint16_t n = rte_eth_rx_burst(b->ifc->port->dpdk_id, 0, pkts, WORKER_BURST);
+	uint16_t n = rte_eth_rx_burst(b->ifc->port->dpdk_id, 0, pkts, (uint16_t)b->burst);
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct wire_eth *eth = rte_pktmbuf_mtod(pkts[i], struct wire_eth *);
@@ -190,92 +130,165 @@ static uint64_t swap_macs(const struct bench *b)
 		memcpy(eth->dst, eth->src, 6);
 		memcpy(eth->src, was, 6);
 	}
-	return rte_eth_tx_burst(b->ifc->port->dpdk_id, 0, pkts, n);
+	rte_eth_tx_burst(b->ifc->port->dpdk_id, 0, pkts, n);
 }
 
-static uint64_t route(const struct bench *b)
+/* What the port sent since it was opened; its own count, so that it holds for both modes. */
+static uint64_t count_sent(const struct bench *b)
 {
-	uint64_t before = workers_iface_counters(b->ifc->index).tx_packets;
+	struct rte_eth_stats stats;
 
-	worker_run_once(worker_table[0]);
-	rcu_quiescent_state();
-	return workers_iface_counters(b->ifc->index).tx_packets - before;
+	return rte_eth_stats_get(b->ifc->port->dpdk_id, &stats) == 0 ? stats.opackets : 0;
 }
 
-/* Cycles a packet; the median lap would hide the table's misses, so it is the mean of all laps. */
-static int measure(struct bench *b, double *result)
+/* Every packet's TTL falls by the laps. */
+static void circle(const struct bench *b, unsigned laps)
 {
-	uint64_t end = nsec_monotonic() + b->millis * NSEC_PER_MSEC, cycles = 0, sent = 0;
+	unsigned loops = laps * (b->packets / b->burst);
 
-	while (nsec_monotonic() < end) {
-		uint64_t start = own_cycles();
-
-		for (unsigned i = 0; i < LAPS * b->packets / WORKER_BURST; i++)
-			sent += b->macswap ? swap_macs(b) : route(b);
-		cycles += own_cycles() - start;
-		renew_ttl(b);
+	for (unsigned i = 0; i < loops; i++) {
+		if (b->macswap) {
+			swap_macs(b);
+			continue;
+		}
+		worker_run_once(worker_table[0]);
+		rcu_quiescent_state();
 	}
-	if (sent == 0 || rte_ring_count(b->wire) != b->packets)
+}
+
+/* The mean of all laps: the median one would hide the table's misses. */
+static int measure(struct bench *b, struct traffic_clock *clock, uint64_t *sent)
+{
+	unsigned laps = traffic_laps(b->packets, b->fresh);
+	uint64_t end_ns, before;
+
+	circle(b, laps); /* caches and branches learn */
+	if (traffic_renew(&b->traffic, b->wire, b->fresh) != b->packets)
 		return fail("packets were lost: the figure would mean nothing");
-	*result = (double)cycles / (double)sent;
-	return 0;
+	end_ns = nsec_monotonic() + b->millis * NSEC_PER_MSEC;
+	before = count_sent(b);
+	while (nsec_monotonic() < end_ns) {
+		traffic_clock_start(clock);
+		circle(b, laps);
+		traffic_clock_stop(clock);
+		if (traffic_renew(&b->traffic, b->wire, b->fresh) != b->packets)
+			return fail("packets were lost: the figure would mean nothing");
+	}
+	*sent = count_sent(b) - before;
+	return *sent ? 0 : fail("nothing was sent");
+}
+
+static int set_up(struct bench *b)
+{
+	struct err_msg msg = {""};
+
+	rcu_register_thread();
+	group_init();
+	if (traffic_load(&b->traffic, b->family, b->routes) != 0)
+		return fail("no route of the family in the file, or no such file");
+	if (fib_init() != 0 || workers_create(1, b->packets + SPARE_MBUFS, &msg) != 0)
+		return fail(msg.text);
+	worker_table[0]->burst = (uint16_t)b->burst;
+	if (open_port(b) != 0 || make_next_hops(b) != 0 || install_routes(b) != 0)
+		return ERR_IO;
+	return add_packets(b);
 }
 
 static int run(struct bench *b)
 {
-	struct err_msg msg = {""};
-	double result;
+	struct traffic_clock clock = {0};
+	uint64_t sent;
 
-	rcu_register_thread();
-	group_init();
-	if (fib_init() != 0 || workers_create(1, MAX_MBUFS, &msg) != 0)
-		return fail(msg.text);
-	if (load_routes(b) != 0 || open_port(b) != 0 || install_routes(b) != 0)
+	if (set_up(b) != 0 || measure(b, &clock, &sent) != 0)
 		return ERR_IO;
-	for (unsigned i = 0; i < b->packets; i++)
-		if (add_packet(b) != 0)
-			return ERR_IO;
-	for (unsigned i = 0; i < 1000; i++)
-		worker_run_once(worker_table[0]);
-	renew_ttl(b);
-	if (measure(b, &result) != 0)
-		return ERR_IO;
-	printf("cycles-per-packet %.2f packets %u routes %zu\n", result, b->packets, b->n_routes);
+	traffic_clock_print(&clock, sent);
+	printf(" packets %u burst %u routes %zu next-hops %u huge %d fresh %d\n", b->packets, b->burst,
+	    b->traffic.n_routes, b->next_hops, eal_hugepages(), b->fresh);
 	return 0;
+}
+
+static int check_options(const struct bench *b)
+{
+	if (b->burst == 0 || b->burst > WORKER_BURST)
+		return fail("--burst: expected 1 to 64");
+	if (b->packets < b->burst || b->packets > MAX_PACKETS)
+		return fail("--packets: expected a burst to 524288");
+	if (b->next_hops == 0 || b->next_hops > MAX_NEXT_HOPS)
+		return fail("--next-hops: expected 1 to 4096");
+	return b->millis ? 0 : fail("--millis: expected 1 or more");
+}
+
+static int parse(struct bench *b, int argc, char **argv)
+{
+	static const struct option options[] = {{"packets", required_argument, NULL, 'p'},
+	    {"millis", required_argument, NULL, 'm'}, {"routes", required_argument, NULL, 'r'},
+	    {"burst", required_argument, NULL, 'b'}, {"next-hops", required_argument, NULL, 'n'},
+	    {"family", required_argument, NULL, 'f'}, {"cpu", required_argument, NULL, 'c'},
+	    {"fresh", no_argument, NULL, 'F'}, {"macswap", no_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
+
+		if (opt == 'p')
+			b->packets = number;
+		else if (opt == 'm')
+			b->millis = number;
+		else if (opt == 'b')
+			b->burst = number;
+		else if (opt == 'n')
+			b->next_hops = number;
+		else if (opt == 'f')
+			b->family = number == 6 ? IP_V6 : IP_V4;
+		else if (opt == 'c')
+			b->cpu = (int)number;
+		else if (opt == 'r')
+			b->routes = optarg;
+		else if (opt == 'F')
+			b->fresh = true;
+		else if (opt == 's')
+			b->macswap = true;
+		else
+			return ERR_INVALID;
+	}
+	return check_options(b);
+}
+
+/* Before anything is allocated: the memory is then near the core. */
+static int pin(int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) == 0 ? 0 : fail("--cpu: there is no such CPU for us");
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"packets", required_argument, NULL, 'p'},
-	    {"millis", required_argument, NULL, 'm'}, {"routes", required_argument, NULL, 'r'},
-	    {"macswap", no_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
-	struct bench b = {.packets = 256, .millis = 500};
-	struct eal_config config = {.prefix = "byway-bench", .workers = 1, .mem_mib = 96};
+	static struct bench b = {.packets = 256,
+	    .burst = WORKER_BURST,
+	    .next_hops = 64,
+	    .millis = 500,
+	    .family = IP_V4,
+	    .cpu = -1};
 	char prefix[32];
+	struct eal_config config = {.prefix = prefix, .workers = 1};
 	struct err_msg msg;
-	int opt, err;
+	int err;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 'p')
-			b.packets = (unsigned)atoi(optarg);
-		else if (opt == 'm')
-			b.millis = (unsigned)atoi(optarg);
-		else if (opt == 'r')
-			b.routes = optarg;
-		else if (opt == 's')
-			b.macswap = true;
-		else
-			return 2;
-	}
-	if (b.packets < WORKER_BURST || b.packets > MAX_MBUFS / 2 || b.millis == 0)
-		return fail("--packets 64 to 8192, --millis from 1") ? 2 : 2;
+	if (parse(&b, argc, argv) != 0)
+		return 2;
 	log_init("forward", LOG_LEVEL_WARN);
 	snprintf(prefix, sizeof(prefix), "byway-bench-%d", (int)getpid());
-	config.prefix = prefix;
-	err = eal_start(&config, &msg);
-	if (err)
-		return fail(msg.text) ? 1 : 1;
-	err = run(&b);
+	config.mem_mib = TABLES_MIB + (b.packets + SPARE_MBUFS) / 1024 * MBUF_BYTES / 1024;
+	err = pin(b.cpu);
+	if (!err && eal_start(&config, &msg) != 0)
+		err = fail(msg.text);
+	if (!err)
+		err = run(&b);
 	fflush(stdout);
 	eal_stop();
 	_exit(err ? 1 : 0); /* tables go with the process */

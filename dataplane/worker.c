@@ -43,7 +43,7 @@ static bool poll_ports(struct worker *w)
 
 		if (!port)
 			continue;
-		n = rte_eth_rx_burst(port->dpdk_id, w->slots[i].queue, pkts, WORKER_BURST);
+		n = rte_eth_rx_burst(port->dpdk_id, w->slots[i].queue, pkts, w->burst);
 		if (n == 0)
 			continue;
 		any = true;

@@ -38,6 +38,7 @@ struct worker_slot {
 
 struct worker {
 	unsigned id;
+	uint16_t burst;	 /* frames taken from a queue at once: WORKER_BURST but in benchmarks; constant once launched */
 	uint64_t now_ns; /* read once a loop */
 	struct rte_ring *from_slow; /* many producers (slow and monitor thread) -> this worker */
 	struct rte_ring *from_workers; /* packets of sessions that this worker owns */

@@ -70,6 +70,7 @@ static struct worker *create_worker(unsigned id)
 		return NULL;
 	memset(w, 0, sizeof(*w));
 	w->id = id;
+	w->burst = WORKER_BURST;
 	w->pool = worker_pool;
 	w->from_slow = create_ring("slow-to-worker", id);
 	w->from_workers = create_ring("worker-to-worker", id);

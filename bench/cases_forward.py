@@ -4,7 +4,7 @@ import os
 import re
 
 import testpmd
-from harness import Case, call
+from harness import Case, Unavailable, call
 
 FEW = 256  # mbufs in flight: they and what of the table they need stay in the core's own caches
 COLD = 8192
@@ -52,6 +52,18 @@ def case6(name, *options):
                 forward6("minimal6", *options), programs=("bench/forward", "bench/minimal6"))
 
 
+def workers(count, *options):
+    """A measure: packets a second of so many workers, each on a core of its own."""
+    def measure(bench):
+        cpus = sorted(os.sched_getaffinity(0), reverse=True)
+        if len(cpus) < 2:
+            raise Unavailable("needs two CPUs")
+        command = [f"{bench.build}/bench/workers", "--cpus", ",".join(map(str, cpus[:count])), "--routes", bench.routes4,
+                   "--millis", str(bench.millis), *options]
+        return float(re.search(r"^packets-per-second (\d+)", call(command), re.MULTILINE).group(1)) / 1e6
+    return measure
+
+
 CASES = [
     # 256 destinations of the full table, again and again; fresh: another one each time, so that the whole table is needed
     case4("forward4", forward4(FEW), FEW),
@@ -61,4 +73,5 @@ CASES = [
     case6("forward6/same-hosts"),
     case4("forward4-cold", forward4(COLD), COLD),
     case4("forward4-cold/spill", forward4(SPILL), SPILL),
+    Case("workers", "Mpackets/s", "higher", workers(2), "one worker", workers(1), programs=("bench/workers",)),
 ]

@@ -18,8 +18,8 @@
 #include "dataplane/rcu.h"
 #include "dataplane/slow.h"
 #include "dataplane/worker.h"
+#include "lib/isa.h"
 #include "lib/log.h"
-#include "lib/lpm.h"
 
 #define MBUF_STRIDE   (RTE_MBUF_DEFAULT_BUF_SIZE + 512) /* a packet buffer with its headers, roughly */
 #define MEM_OTHER_MIB 24				/* of -m that are not for packet buffers */
@@ -40,7 +40,7 @@ static const char usage_text[] =
     "      --state-dir DIR    state that survives a restart (default /var/lib/byway)\n"
     "      --workers N        threads that move packets, 1 to 8 (default 1)\n"
     "      --cpus LIST        one CPU for each worker, as in 2,3 (default: any the process may use)\n"
-    "      --isa NAME         instructions of the route lookups: avx512-vpopcntdq, avx512, avx2 or scalar\n"
+    "      --isa NAME         instructions of the fast loops: avx512-vpopcntdq, avx512, avx2 or scalar\n"
     "                         (default: the best that this machine has)\n"
     "  -m, --memory MIB       packet buffers and tables (default 96); huge pages are used when enough are "
     "free\n"
@@ -114,7 +114,7 @@ static int parse_level(const char *text, enum log_level *out)
 
 static int parse_isa(const char *text)
 {
-	if (lpm_select_isa(text) == 0)
+	if (isa_select(text) == 0)
 		return 0;
 	fprintf(stderr,
 	    "byway-dataplane: --isa %s: expected avx512-vpopcntdq, avx512, avx2 or scalar, and a machine "

@@ -9,7 +9,7 @@
  * (dataplane: call_rcu; tests: at once).
  *
  * How the tables work is told in lpm_table.h (what readers see), lpm_book.h (what the writer
- * keeps) and lpm_trie.h (changes).
+ * keeps) and lpm_trie.h (changes); isa.h chooses how lookups are made.
  */
 #ifndef BYWAY_LIB_LPM_H
 #define BYWAY_LIB_LPM_H
@@ -35,14 +35,5 @@ struct lpm_usage {
 	size_t book;   /* the writer's exact prefixes */
 	size_t late;   /* retired, readers may still be there */
 };
-
-/*
- * Which form of the lookups serves: "scalar", "avx2" or "avx512"; NULL: the quickest that this machine has,
- * which is also what the first table chooses. ERR_UNSUPPORTED: the machine lacks it, or no such form; nothing
- * changed. Before readers run.
- */
-int lpm_select_isa(const char *name);
-/* The name of the form that serves. */
-const char *lpm_isa_name(void);
 
 #endif

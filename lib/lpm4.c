@@ -27,7 +27,6 @@ struct lpm4 *lpm4_new(const struct lpm_mem *mem)
 		free(t);
 		return NULL;
 	}
-	(void)lpm_isa();
 	return t;
 }
 
@@ -77,7 +76,7 @@ int lpm4_walk(const struct lpm4 *t, uint32_t addr_be, unsigned len,
 void lpm4_lookup_bulk(const struct lpm4 *t, const uint32_t *addrs_be, uint32_t *values, unsigned n)
 {
 	/* pair: lpm_table.c:rebuild */
-	lpm_isa()->lookup4(
+	lpm_form()->lookup4(
 	    atomic_load_explicit(&t->trie.table.region, memory_order_acquire), addrs_be, values, n);
 }
 

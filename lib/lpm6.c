@@ -31,7 +31,6 @@ struct lpm6 *lpm6_new(const struct lpm_mem *mem)
 		free(t);
 		return NULL;
 	}
-	(void)lpm_isa();
 	return t;
 }
 
@@ -85,7 +84,7 @@ int lpm6_walk(const struct lpm6 *t, const uint8_t addr[16], unsigned len,
 void lpm6_lookup_bulk(const struct lpm6 *t, const uint8_t (*addrs)[16], uint32_t *values, unsigned n)
 {
 	/* pair: lpm_table.c:rebuild */
-	lpm_isa()->lookup6(
+	lpm_form()->lookup6(
 	    atomic_load_explicit(&t->trie.table.region, memory_order_acquire), addrs, values, n);
 }
 

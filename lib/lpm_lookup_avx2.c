@@ -4,6 +4,7 @@
  * AVX2. What is said of gathers in lpm_lookup_avx512.c holds here.
  */
 #include <immintrin.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/lpm_lookup.h"
@@ -11,11 +12,6 @@
 #define GROUP  8u /* addresses of a vector */
 #define GROUPS 8u
 #define BURST  (GROUP * GROUPS)
-
-static bool usable(void)
-{
-	return __builtin_cpu_supports("avx2");
-}
 
 static inline __m256i popcount64(__m256i v)
 {
@@ -230,4 +226,4 @@ static void lookup6(const struct lpm_region *r, const uint8_t (*addrs)[16], uint
 	memcpy(values, found, n * sizeof(*values));
 }
 
-const struct lpm_isa lpm_isa_avx2 = {"avx2", usable, lookup4, lookup6};
+const struct lpm_form lpm_form_avx2 = {lookup4, lookup6};

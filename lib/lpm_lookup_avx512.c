@@ -7,6 +7,7 @@
  * it loads is followed by data dependence alone.
  */
 #include <immintrin.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/lpm_lookup.h"
@@ -16,25 +17,12 @@
 
 #ifdef __AVX512VPOPCNTDQ__
 
-static bool usable(void)
-{
-	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-	       __builtin_cpu_supports("avx512vpopcntdq");
-}
-
 static inline __m512i popcount64(__m512i v)
 {
 	return _mm512_popcnt_epi64(v);
 }
 
 #else
-
-static bool usable(void)
-{
-	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
 
 static inline __m512i popcount64(__m512i v)
 {
@@ -240,7 +228,7 @@ static void lookup6(const struct lpm_region *r, const uint8_t (*addrs)[16], uint
 }
 
 #ifdef __AVX512VPOPCNTDQ__
-const struct lpm_isa lpm_isa_avx512_vpopcntdq = {"avx512-vpopcntdq", usable, lookup4, lookup6};
+const struct lpm_form lpm_form_avx512_vpopcntdq = {lookup4, lookup6};
 #else
-const struct lpm_isa lpm_isa_avx512 = {"avx512", usable, lookup4, lookup6};
+const struct lpm_form lpm_form_avx512 = {lookup4, lookup6};
 #endif

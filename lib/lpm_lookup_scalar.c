@@ -148,9 +148,4 @@ static void lookup6(const struct lpm_region *r, const uint8_t (*addrs)[16], uint
 	lookup6_batch(r, addrs, values, n);
 }
 
-static bool usable(void)
-{
-	return true;
-}
-
-const struct lpm_isa lpm_isa_scalar = {"scalar", usable, lookup4, lookup6};
+const struct lpm_form lpm_form_scalar = {lookup4, lookup6};

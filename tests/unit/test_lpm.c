@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "lib/err.h"
+#include "lib/isa.h"
 #include "tests/unit/unit.h"
 
 #define NAIVE_MAX  128
@@ -324,10 +325,10 @@ static void differ_by_form(unsigned bits)
 	static const char *const forms[] = {"scalar", "avx2", "avx512", "avx512-vpopcntdq"};
 
 	for (size_t i = 0; i < UNIT_COUNT(forms); i++)
-		if (lpm_select_isa(forms[i]) == 0)
+		if (isa_select(forms[i]) == 0)
 			differ(bits);
-	assert_int_equal(lpm_select_isa("abacus"), ERR_UNSUPPORTED);
-	assert_int_equal(lpm_select_isa(NULL), 0);
+	assert_int_equal(isa_select("abacus"), ERR_UNSUPPORTED);
+	assert_int_equal(isa_select(NULL), 0);
 }
 
 static void differs_nowhere_ipv4(void **state)

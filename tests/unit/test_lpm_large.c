@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "lib/err.h"
+#include "lib/isa.h"
 #include "tests/unit/unit.h"
 
 #define PREFIXES 120000
@@ -236,9 +237,9 @@ static void compare_by_form(struct world *w, unsigned bursts)
 	static const char *const forms[] = {"scalar", "avx2", "avx512", "avx512-vpopcntdq"};
 
 	for (size_t i = 0; i < UNIT_COUNT(forms); i++)
-		if (lpm_select_isa(forms[i]) == 0)
+		if (isa_select(forms[i]) == 0)
 			compare(w, bursts);
-	assert_int_equal(lpm_select_isa(NULL), 0);
+	assert_int_equal(isa_select(NULL), 0);
 }
 
 static void world_open(struct world *w, unsigned bits)

@@ -120,6 +120,7 @@ int apply_port(
 		return port_remake(o, was, p, msg);
 	ifc = iface_by_name(p->name);
 	atomic_store_explicit(&ifc->mtu, port_mtu(ifc, p), memory_order_relaxed);
+	forward_changed();
 	tunnel_lines_changed(); /* their MTU follows */
 	return hostif_set_mtu(ifc, port_mtu(ifc, p));
 }

@@ -9,6 +9,7 @@
 
 #include <rte_prefetch.h>
 
+#include "dataplane/express.h"
 #include "dataplane/ip_parse.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
@@ -22,6 +23,13 @@ struct sorter {
 	struct rte_mbuf *packets[WORKER_BURST]; /* to the host: IP of link scope or for a group */
 	struct rte_mbuf *frames[WORKER_BURST]; /* to the host: ARP and other ethertypes, at the link header */
 };
+
+/* Leaves the arrays as they are: zeroing them costs more than a packet. */
+static void begin(struct sorter *s, struct worker *w)
+{
+	s->w = w;
+	s->n_forward = s->n_packets = s->n_frames = 0;
+}
 
 /* The packet's data begins at the IP header. group: it came as a link-layer broadcast or multicast. */
 static void sort_packet(struct sorter *s, struct rte_mbuf *pkt, bool group)
@@ -95,27 +103,34 @@ static void sort_frame(
 void classify_frames(struct worker *w, struct iface *in, struct rte_mbuf **pkts, unsigned n)
 {
 	const struct port *port = rcu_dereference(in->port);
-	struct sorter s = {.w = w};
 	uint64_t bytes = 0;
+	struct sorter s;
 
 	if (!port) {
 		worker_drop(w, pkts, n, DROP_TX_DOWN);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(pkts[i]);
+	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len;
-		sort_frame(&s, in, port, pkts[i]);
-	}
 	worker_count_rx(w, in->index, n, bytes);
+	n = express_frames(w, port, pkts, n);
+	if (n == 0)
+		return;
+	begin(&s, w);
+	for (unsigned i = 0; i < n; i++)
+		sort_frame(&s, in, port, pkts[i]);
 	finish(&s);
 }
 
 void classify_packets(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 {
-	struct sorter s = {.w = w};
+	struct sorter s;
 
+	begin(&s, w);
 	for (unsigned i = 0; i < n; i++) {
 		pkt_meta(pkts[i])->l2_len = 0;
 		pkt_meta(pkts[i])->table = FIBMSG_OVERLAY;

@@ -109,6 +109,7 @@ static void publish(uint32_t index, struct group *g, uintptr_t v, struct group_b
 
 	g->buckets = buckets;
 	atomic_store_explicit(&group_forward[index], v, memory_order_release); /* pair: group_pick */
+	forward_changed();
 	if (old && old != buckets)
 		rcu_retire(free, old);
 }

@@ -261,6 +261,7 @@ static void lose(struct entry *e)
 	bool known = is_resolved(e);
 
 	atomic_store_explicit(&e->n.mac, 0, memory_order_release);
+	forward_changed();
 	route_remove(e);
 	if (known)
 		ask(e);
@@ -282,6 +283,7 @@ void neigh_learn(uint16_t iface, const struct ip_addr *addr, const uint8_t mac[6
 	memcpy(&word, mac,
 	    6); /* the low 48 bits lie first on the little-endian machines DPDK is built for here */
 	atomic_store_explicit(&e->n.mac, word, memory_order_release);
+	forward_changed();
 	e->confirmed_ns = slow_now_ns();
 	e->failed_ns = 0;
 	release_all(e, true);

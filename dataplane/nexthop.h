@@ -78,6 +78,17 @@ int group_index_alloc(uint32_t *index);
 /* Slow thread: after the last route was removed; the index is used again only after a grace period. */
 void group_index_free(uint32_t index);
 
+/*
+ * Moved by each thread after it changed what a group means to a worker: what serves, a neighbour's address, a port, an
+ * interface's MTU. Workers keep what they made of a group until it moves (express.c).
+ */
+extern _Atomic uint64_t forward_epoch;
+
+static inline void forward_changed(void)
+{
+	atomic_fetch_add_explicit(&forward_epoch, 1, memory_order_release); /* pair: express_frames */
+}
+
 static inline const struct nexthop *group_pick(uint32_t index, uint32_t flow_hash)
 {
 	uintptr_t v = atomic_load_explicit(&group_forward[index], memory_order_consume);

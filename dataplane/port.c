@@ -17,6 +17,7 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/netdev.h"
+#include "dataplane/nexthop.h"
 #include "dataplane/port_xdp.h"
 #include "dataplane/worker.h"
 #include "lib/ip_wire.h"
@@ -351,12 +352,14 @@ int port_open(const struct fibmsg_port *p, struct iface *ifc, struct err_msg *ms
 	if (err)
 		goto out;
 	rcu_assign_pointer(ifc->port, port);
+	forward_changed();
 	err = workers_add_port(port);
 	if (err)
 		err_set(msg, err, "the workers have no room for the port %s", p->name);
 	if (!err)
 		return 0;
 	rcu_assign_pointer(ifc->port, NULL);
+	forward_changed();
 	synchronize_rcu();
 out:
 	remove_device(port);
@@ -371,6 +374,7 @@ void port_close(struct iface *ifc)
 	if (!port)
 		return;
 	rcu_assign_pointer(ifc->port, NULL);
+	forward_changed();
 	workers_remove_port(port);
 	remove_device(port);
 	free(port);

@@ -94,9 +94,8 @@ void tx_frames(struct worker *w, struct iface *out, struct rte_mbuf **pkts, unsi
 	q->dpdk_id = port->dpdk_id;
 	q->queue = (uint16_t)w->id;
 	w->tx->waiting |= 1u << port->dpdk_id;
-	for (unsigned i = 0; i < n; i++) {
-		if (q->n == WORKER_BURST)
-			flush_queue(w, q);
-		q->pkts[q->n++] = pkts[i];
-	}
+	if (q->n + n > WORKER_BURST)
+		flush_queue(w, q);
+	memcpy(&q->pkts[q->n], pkts, n * sizeof(*pkts));
+	q->n = (uint16_t)(q->n + n);
 }

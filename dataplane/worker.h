@@ -49,6 +49,7 @@ struct worker {
 	struct worker_counters ifaces[IFACE_MAX];
 	struct rte_mempool *pool;
 	struct worker_tx *tx;	  /* buffered frames per port, flushed once a loop */
+	struct express *express;  /* what groups mean (express.h); NULL: all packets go by the stages */
 	struct worker_slot slots[WORKER_PORTS];
 	unsigned n_slots; /* none is used at or after it; slow thread writes, the worker reads it as a hint */
 	/* Token bucket of ICMP errors (icmp.c). */

@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
+#include "dataplane/express.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
 
@@ -59,6 +60,7 @@ static void destroy_worker(struct worker *w)
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
 	tx_destroy(w);
+	express_destroy(w);
 	free(w);
 }
 
@@ -75,7 +77,8 @@ static struct worker *create_worker(unsigned id)
 	w->from_slow = create_ring("slow-to-worker", id);
 	w->from_workers = create_ring("worker-to-worker", id);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!w->from_slow || !w->from_workers || w->wake_fd < 0 || tx_create(w) < 0) {
+	if (!w->from_slow || !w->from_workers || w->wake_fd < 0 || tx_create(w) < 0 ||
+	    express_create(w) < 0) {
 		destroy_worker(w);
 		return NULL;
 	}

@@ -171,6 +171,7 @@ void whole_send(struct whole_port *p, const void *frame, size_t len)
 
 void whole_run(void)
 {
+	forward_changed(); /* tests change next hops and neighbours with bare hands */
 	while (worker_run_once(whole_worker))
 		rcu_quiescent_state();
 	rcu_quiescent_state();

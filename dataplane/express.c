@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The short way of plain packets; express.h says which they are. Workers only.
+ *
+ * Pair of atomics: forward_epoch is read (acquire) once a burst; who changes what a group means moves it
+ * (release) after the change. So what was made in a burst of this epoch is no older than the epoch.
+ */
+#include "dataplane/express.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_prefetch.h>
+
+#include "dataplane/fib.h"
+#include "dataplane/nexthop.h"
+#include "lib/ip_wire.h"
+#include "lib/isa.h"
+
+#define WAYS 512 /* remembered by each worker; a power of two */
+
+/* Bytes of the link header that change; the type after them stays. */
+#define REWRITE_LEN 12
+static_assert(offsetof(struct wire_eth, type_be) == REWRITE_LEN, "addresses come first");
+
+/* What a group means, for the stages or for us. One cache line. */
+struct way {
+	uint64_t epoch;
+	uint64_t header[2]; /* REWRITE_LEN bytes */
+	uint32_t group;	    /* 0: none yet, and "no route" is the stages' matter */
+	uint16_t mtu;	    /* 0: the stages' matter */
+	uint16_t iface;
+	bool wan; /* the source must fit the line */
+} __attribute__((aligned(64)));
+
+struct express {
+	struct way ways[WAYS];
+};
+
+static_assert(WORKER_BURST == 64, "a burst is a word of bits");
+
+int express_create(struct worker *w)
+{
+	w->express = aligned_alloc(_Alignof(struct express), sizeof(struct express));
+	if (!w->express)
+		return ERR_NOMEM;
+	memset(w->express, 0, sizeof(struct express));
+	return 0;
+}
+
+void express_destroy(struct worker *w)
+{
+	free(w->express);
+	w->express = NULL;
+}
+
+/* By first byte (RFC 1812 §5.3.7): what no packet may have. 169.254 is looked at besides. */
+static bool may_forward_address(uint32_t be)
+{
+	uint32_t a = ntohl(be), first = a >> 24;
+
+	return first - 1 < 223 && first != 127 && a >> 16 != 0xa9fe;
+}
+
+static bool is_for_port(const struct port *port, const uint8_t *frame, uint16_t type_be)
+{
+	const struct wire_eth *eth = (const struct wire_eth *)frame;
+
+	return eth->type_be == type_be && memcmp(eth->dst, port->mac, 6) == 0;
+}
+
+/* RFC 1071 over the five words of a header without options. */
+static bool checksum_holds(const uint8_t *ip)
+{
+	uint32_t words[5];
+	uint64_t sum = 0;
+
+	memcpy(words, ip, sizeof(words));
+	for (unsigned i = 0; i < 5; i++)
+		sum += words[i];
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+/* One less; the checksum follows by RFC 1624, of which this is the sum for a decrement of the first byte. */
+static uint32_t decrement(uint32_t ttl_word)
+{
+	uint8_t b[4];
+	uint32_t csum;
+
+	memcpy(b, &ttl_word, 4);
+	b[0]--;
+	csum = (uint32_t)(b[2] << 8 | b[3]) + 0x0100;
+	csum += csum >= 0xffff;
+	b[2] = (uint8_t)(csum >> 8);
+	b[3] = (uint8_t)csum;
+	memcpy(&ttl_word, b, 4);
+	return ttl_word;
+}
+
+static bool judge_one4(const struct port *port, const struct rte_mbuf *m, unsigned i, struct express_ip4 *out)
+{
+	const struct wire_ip4 *ip = (const struct wire_ip4 *)(out->frame[i] + sizeof(struct wire_eth));
+
+	out->len[i] = ntohs(ip->total_len_be);
+	out->src_be[i] = ip->src_be;
+	out->dst_be[i] = ip->dst_be;
+	memcpy(&out->ttl_word[i], &ip->ttl, 4);
+	if (m->data_len < sizeof(struct wire_eth) + sizeof(*ip) ||
+	    !is_for_port(port, out->frame[i], htons(ETH_TYPE_IP4)))
+		return false;
+	if (ip->version_ihl != IP4_VERSION_IHL || out->len[i] < sizeof(*ip) ||
+	    out->len[i] > m->data_len - sizeof(struct wire_eth) || ip->ttl <= 1)
+		return false;
+	if (!checksum_holds((const uint8_t *)ip) || !may_forward_address(ip->src_be) ||
+	    !may_forward_address(ip->dst_be))
+		return false;
+	out->ttl_word[i] = decrement(out->ttl_word[i]);
+	return true;
+}
+
+uint64_t express_judge4(
+    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_ip4 *out)
+{
+	uint64_t good = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		out->frame[i] = rte_pktmbuf_mtod(pkts[i], uint8_t *);
+		good |= (uint64_t)judge_one4(port, pkts[i], i, out) << i;
+	}
+	return good;
+}
+
+/* The group means what the stages must see to, unless all below is as plain as it can be. */
+static void make_way(const struct worker *w, struct way *way, uint64_t epoch, uint32_t group)
+{
+	uintptr_t serves = atomic_load_explicit(&group_forward[group], memory_order_consume);
+	const struct nexthop *nh = (const struct nexthop *)serves;
+	const struct iface *out;
+	const struct port *port;
+	uint64_t mac;
+
+	memset(way, 0, sizeof(*way));
+	way->epoch = epoch;
+	way->group = group;
+	if (serves & 1 || nh->kind != NEXTHOP_VIA)
+		return;
+	out = iface_by_index(nh->iface);
+	port = out ? rcu_dereference(out->port) : NULL;
+	mac = atomic_load_explicit(&nh->neigh->mac, memory_order_acquire); /* neigh.c releases */
+	if (!port || w->id >= port->tx_queues || !(mac & NEIGH_MAC_VALID))
+		return;
+	memcpy(way->header, &mac, 6);
+	memcpy((uint8_t *)way->header + 6, port->mac, 6);
+	way->iface = nh->iface;
+	way->wan = nh->role == FIBMSG_ROLE_WAN;
+	way->mtu = atomic_load_explicit(&out->mtu, memory_order_relaxed);
+}
+
+static const struct way *find_way(const struct worker *w, uint64_t epoch, uint32_t group)
+{
+	struct way *way = &w->express->ways[group % WAYS];
+
+	if (__builtin_expect(way->group != group || way->epoch != epoch, 0))
+		make_way(w, way, epoch, group);
+	return way;
+}
+
+/* Frames that leave together. */
+struct run {
+	struct rte_mbuf *pkts[WORKER_BURST];
+	unsigned n;
+	uint16_t iface;
+};
+
+static void send_run(struct worker *w, struct run *run)
+{
+	struct iface *out = run->n ? iface_by_index(run->iface) : NULL;
+
+	if (out)
+		tx_frames(w, out, run->pkts, run->n);
+	else
+		worker_drop(w, run->pkts, run->n, DROP_TX_DOWN);
+	run->n = 0;
+}
+
+static inline void add_to_run(struct worker *w, struct run *run, const struct way *way, struct rte_mbuf *m)
+{
+	if (__builtin_expect(way->iface != run->iface, 0)) {
+		send_run(w, run);
+		run->iface = way->iface;
+	}
+	run->pkts[run->n++] = m;
+}
+
+static inline void rewrite(uint8_t *frame, const struct way *way)
+{
+	memcpy(frame, way->header, REWRITE_LEN);
+}
+
+/* The link's padding is no part of the packet. */
+static inline void trim(struct rte_mbuf *m, unsigned len)
+{
+	if (m->data_len != len) {
+		m->data_len = (uint16_t)len;
+		m->pkt_len = len;
+	}
+}
+
+/* Sources that belong to another line than the one that the way leaves by (forward.c:keep_to_line). */
+static bool is_of_other_line(uint32_t line, const struct way *way)
+{
+	return line != 0 && line != way->iface;
+}
+
+static bool may_leave4(const struct way *way, uint32_t src_be)
+{
+	const struct fib_table *t = way->wan ? fib_table(FIB_SOURCES) : NULL;
+	uint32_t line = 0;
+
+	if (t)
+		fib_lookup4(t, &src_be, &line, 1);
+	return !is_of_other_line(line, way);
+}
+
+/* Bit by bit: those of `good` whose way is plain leave; returns them. */
+static uint64_t send4(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, uint64_t good,
+    const struct express_ip4 *p, const uint32_t *groups)
+{
+	struct run run = {.n = 0};
+	uint64_t sent = 0;
+
+	for (; good; good &= good - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(good);
+		const struct way *way = find_way(w, epoch, groups[i]);
+
+		if (p->len[i] > way->mtu || (way->wan && !may_leave4(way, p->src_be[i])))
+			continue;
+		rewrite(p->frame[i], way);
+		memcpy(p->frame[i] + sizeof(struct wire_eth) + offsetof(struct wire_ip4, ttl),
+		    &p->ttl_word[i], 4);
+		trim(pkts[i], p->len[i] + (unsigned)sizeof(struct wire_eth));
+		add_to_run(w, &run, way, pkts[i]);
+		sent |= UINT64_C(1) << i;
+	}
+	if (run.n)
+		send_run(w, &run);
+	return sent;
+}
+
+/*
+ * Global and unique local unicast, which needs no further look (RFC 4291 §2.4, RFC 4193); the stages
+ * judge all other addresses.
+ */
+static bool is_plain6(const uint8_t *a)
+{
+	return (a[0] & 0xe0) == 0x20 || (a[0] & 0xfe) == 0xfc;
+}
+
+/* Extension headers are the stages' to walk. */
+static bool is_plain_upper(uint8_t next)
+{
+	return next == IP_PROTO_TCP || next == IP_PROTO_UDP || next == IP_PROTO_ICMP6;
+}
+
+static bool judge_one6(const struct port *port, const struct rte_mbuf *m, const uint8_t *frame)
+{
+	const struct wire_ip6 *ip = (const struct wire_ip6 *)(frame + sizeof(struct wire_eth));
+
+	return m->data_len >= sizeof(struct wire_eth) + sizeof(*ip) &&
+	       is_for_port(port, frame, htons(ETH_TYPE_IP6)) && *(const uint8_t *)ip >> 4 == 6 &&
+	       ntohs(ip->payload_len_be) <= m->data_len - sizeof(struct wire_eth) - sizeof(*ip) &&
+	       is_plain_upper(ip->next_header) && ip->hop_limit > 1 && is_plain6(ip->src) &&
+	       is_plain6(ip->dst);
+}
+
+static bool may_leave6(const struct way *way, const struct wire_ip6 *ip)
+{
+	const struct fib_table *t = way->wan ? fib_table(FIB_SOURCES) : NULL;
+	uint32_t line = 0;
+
+	if (t)
+		fib_lookup6(t, &ip->src, &line, 1);
+	return !is_of_other_line(line, way);
+}
+
+static uint64_t send6(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, const uint8_t *at, unsigned n,
+    const uint32_t *groups)
+{
+	struct run run = {.n = 0};
+	uint64_t sent = 0;
+
+	for (unsigned k = 0; k < n; k++) {
+		const struct way *way = find_way(w, epoch, groups[k]);
+		struct rte_mbuf *m = pkts[at[k]];
+		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+		struct wire_ip6 *ip = (struct wire_ip6 *)(frame + sizeof(struct wire_eth));
+		unsigned len = (unsigned)sizeof(*ip) + ntohs(ip->payload_len_be);
+
+		if (len > way->mtu || (way->wan && !may_leave6(way, ip)))
+			continue;
+		rewrite(frame, way);
+		ip->hop_limit--;
+		trim(m, len + (unsigned)sizeof(struct wire_eth));
+		add_to_run(w, &run, way, m);
+		sent |= UINT64_C(1) << at[k];
+	}
+	if (run.n)
+		send_run(w, &run);
+	return sent;
+}
+
+/* The IPv6 packets among the others. */
+static uint64_t express6(struct worker *w, const struct fib_table *t, uint64_t epoch, const struct port *port,
+    struct rte_mbuf **pkts, uint64_t others, uint8_t *const *frame)
+{
+	uint8_t dst[WORKER_BURST][16], at[WORKER_BURST];
+	uint32_t groups[WORKER_BURST];
+	unsigned n = 0;
+
+	for (; others; others &= others - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(others);
+
+		if (!judge_one6(port, pkts[i], frame[i]))
+			continue;
+		memcpy(dst[n], ((const struct wire_ip6 *)(frame[i] + sizeof(struct wire_eth)))->dst, 16);
+		at[n++] = (uint8_t)i;
+	}
+	if (n == 0)
+		return 0;
+	fib_lookup6(t, (const uint8_t(*)[16])dst, groups, n);
+	return send6(w, epoch, pkts, at, n, groups);
+}
+
+static uint64_t judge4(
+    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_ip4 *out)
+{
+#ifdef __x86_64__
+	if (isa_selected() >= ISA_AVX512)
+		return express_judge4_avx512(port, pkts, n, out);
+#endif
+	return express_judge4(port, pkts, n, out);
+}
+
+unsigned express_frames(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)
+{
+	const struct fib_table *t = fib_table(FIBMSG_OVERLAY);
+	uint64_t epoch =
+	    atomic_load_explicit(&forward_epoch, memory_order_acquire); /* pair: forward_changed */
+	uint64_t all = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1, good, gone = 0;
+	uint32_t groups[WORKER_BURST];
+	struct express_ip4 ip4;
+	unsigned left = 0;
+
+	if (!t || !w->express)
+		return n;
+	good = judge4(port, pkts, n, &ip4);
+	if (good) {
+		/* those that are not good have some address, too: the lookup costs less than the gaps would
+		 */
+		fib_lookup4(t, ip4.dst_be, groups, n);
+		gone = send4(w, epoch, pkts, good, &ip4, groups);
+	}
+	if (good != all)
+		gone |= express6(w, t, epoch, port, pkts, all & ~good, ip4.frame);
+	if (gone == all)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		if (!(gone >> i & 1))
+			pkts[left++] = pkts[i];
+	return left;
+}

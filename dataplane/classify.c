@@ -7,8 +7,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include <rte_prefetch.h>
-
 #include "dataplane/express.h"
 #include "dataplane/ip_parse.h"
 #include "dataplane/port.h"
@@ -103,25 +101,20 @@ static void sort_frame(
 void classify_frames(struct worker *w, struct iface *in, struct rte_mbuf **pkts, unsigned n)
 {
 	const struct port *port = rcu_dereference(in->port);
-	uint64_t bytes = 0;
+	uint64_t bytes;
 	struct sorter s;
+	unsigned left;
 
 	if (!port) {
 		worker_drop(w, pkts, n, DROP_TX_DOWN);
 		return;
 	}
-	for (unsigned i = 0; i < n; i++)
-		rte_prefetch0(pkts[i]);
-	for (unsigned i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
-	for (unsigned i = 0; i < n; i++)
-		bytes += pkts[i]->pkt_len;
+	left = express_frames(w, port, pkts, n, &bytes);
 	worker_count_rx(w, in->index, n, bytes);
-	n = express_frames(w, port, pkts, n);
-	if (n == 0)
+	if (left == 0)
 		return;
 	begin(&s, w);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < left; i++)
 		sort_frame(&s, in, port, pkts[i]);
 	finish(&s);
 }

@@ -127,9 +127,17 @@ uint64_t express_judge4(
 {
 	uint64_t good = 0;
 
+	out->padded = out->bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
+		if (i + EXPRESS_AHEAD < n)
+			rte_prefetch0(pkts[i + EXPRESS_AHEAD]);
 		out->frame[i] = rte_pktmbuf_mtod(pkts[i], uint8_t *);
+		rte_prefetch0(out->frame[i]);
+		out->bytes += pkts[i]->data_len;
+	}
+	for (unsigned i = 0; i < n; i++) {
 		good |= (uint64_t)judge_one4(port, pkts[i], i, out) << i;
+		out->padded |= (uint64_t)(pkts[i]->data_len != out->len[i] + sizeof(struct wire_eth)) << i;
 	}
 	return good;
 }
@@ -160,54 +168,32 @@ static void make_way(const struct worker *w, struct way *way, uint64_t epoch, ui
 	way->mtu = atomic_load_explicit(&out->mtu, memory_order_relaxed);
 }
 
-static const struct way *find_way(const struct worker *w, uint64_t epoch, uint32_t group)
+static inline const struct way *find_way(
+    const struct worker *w, struct way *ways, uint64_t epoch, uint32_t group)
 {
-	struct way *way = &w->express->ways[group % WAYS];
+	struct way *way = &ways[group % WAYS];
 
 	if (__builtin_expect(way->group != group || way->epoch != epoch, 0))
 		make_way(w, way, epoch, group);
 	return way;
 }
 
-/* Frames that leave together. */
-struct run {
-	struct rte_mbuf *pkts[WORKER_BURST];
-	unsigned n;
-	uint16_t iface;
-};
-
-static void send_run(struct worker *w, struct run *run)
+/* Frames that leave by one interface. */
+static void send_run(struct worker *w, uint16_t iface, struct rte_mbuf **pkts, unsigned n, uint64_t bytes)
 {
-	struct iface *out = run->n ? iface_by_index(run->iface) : NULL;
+	struct iface *out = n ? iface_by_index(iface) : NULL;
 
 	if (out)
-		tx_frames(w, out, run->pkts, run->n);
+		tx_frames_counted(w, out, pkts, n, bytes);
 	else
-		worker_drop(w, run->pkts, run->n, DROP_TX_DOWN);
-	run->n = 0;
-}
-
-static inline void add_to_run(struct worker *w, struct run *run, const struct way *way, struct rte_mbuf *m)
-{
-	if (__builtin_expect(way->iface != run->iface, 0)) {
-		send_run(w, run);
-		run->iface = way->iface;
-	}
-	run->pkts[run->n++] = m;
-}
-
-static inline void rewrite(uint8_t *frame, const struct way *way)
-{
-	memcpy(frame, way->header, REWRITE_LEN);
+		worker_drop(w, pkts, n, DROP_TX_DOWN);
 }
 
 /* The link's padding is no part of the packet. */
-static inline void trim(struct rte_mbuf *m, unsigned len)
+static void trim(struct rte_mbuf *m, unsigned len)
 {
-	if (m->data_len != len) {
-		m->data_len = (uint16_t)len;
-		m->pkt_len = len;
-	}
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
 }
 
 /* Sources that belong to another line than the one that the way leaves by (forward.c:keep_to_line). */
@@ -226,29 +212,47 @@ static bool may_leave4(const struct way *way, uint32_t src_be)
 	return !is_of_other_line(line, way);
 }
 
-/* Bit by bit: those of `good` whose way is plain leave; returns them. */
+/*
+ * Those of `good` whose way is plain leave; returns them. What the loop carries from packet to packet lies in
+ * registers: in memory it cost a fifth of the whole path (bench: forward4).
+ */
 static uint64_t send4(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, uint64_t good,
     const struct express_ip4 *p, const uint32_t *groups)
 {
-	struct run run = {.n = 0};
-	uint64_t sent = 0;
+	struct way *const ways = w->express->ways;
+	struct rte_mbuf *run[WORKER_BURST];
+	uint64_t kept = 0, bytes = 0;
+	uint16_t iface = 0;
+	unsigned n = 0;
 
-	for (; good; good &= good - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(good);
-		const struct way *way = find_way(w, epoch, groups[i]);
+	for (uint64_t left = good; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		const struct way *way = find_way(w, ways, epoch, groups[i]);
 
-		if (p->len[i] > way->mtu || (way->wan && !may_leave4(way, p->src_be[i])))
+		if (__builtin_expect(
+			p->len[i] > way->mtu || (way->wan && !may_leave4(way, p->src_be[i])), 0)) {
+			kept |= UINT64_C(1) << i;
 			continue;
-		rewrite(p->frame[i], way);
+		}
+		if (__builtin_expect(way->iface != iface, 0)) {
+			send_run(w, iface, run, n, bytes);
+			n = 0;
+			bytes = 0;
+			iface = way->iface;
+		}
+		memcpy(p->frame[i], way->header, REWRITE_LEN);
 		memcpy(p->frame[i] + sizeof(struct wire_eth) + offsetof(struct wire_ip4, ttl),
 		    &p->ttl_word[i], 4);
-		trim(pkts[i], p->len[i] + (unsigned)sizeof(struct wire_eth));
-		add_to_run(w, &run, way, pkts[i]);
-		sent |= UINT64_C(1) << i;
+		run[n++] = pkts[i];
+		bytes += p->len[i] + sizeof(struct wire_eth);
 	}
-	if (run.n)
-		send_run(w, &run);
-	return sent;
+	for (uint64_t left = good & ~kept & p->padded; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+
+		trim(pkts[i], p->len[i] + (unsigned)sizeof(struct wire_eth));
+	}
+	send_run(w, iface, run, n, bytes);
+	return good & ~kept;
 }
 
 /*
@@ -290,26 +294,37 @@ static bool may_leave6(const struct way *way, const struct wire_ip6 *ip)
 static uint64_t send6(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, const uint8_t *at, unsigned n,
     const uint32_t *groups)
 {
-	struct run run = {.n = 0};
-	uint64_t sent = 0;
+	struct way *const ways = w->express->ways;
+	struct rte_mbuf *run[WORKER_BURST];
+	unsigned n_run = 0, len;
+	uint16_t iface = 0;
+	uint64_t sent = 0, bytes = 0;
 
 	for (unsigned k = 0; k < n; k++) {
-		const struct way *way = find_way(w, epoch, groups[k]);
+		const struct way *way = find_way(w, ways, epoch, groups[k]);
 		struct rte_mbuf *m = pkts[at[k]];
 		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 		struct wire_ip6 *ip = (struct wire_ip6 *)(frame + sizeof(struct wire_eth));
-		unsigned len = (unsigned)sizeof(*ip) + ntohs(ip->payload_len_be);
 
+		len = (unsigned)sizeof(*ip) + ntohs(ip->payload_len_be);
 		if (len > way->mtu || (way->wan && !may_leave6(way, ip)))
 			continue;
-		rewrite(frame, way);
+		if (way->iface != iface) {
+			send_run(w, iface, run, n_run, bytes);
+			n_run = 0;
+			bytes = 0;
+			iface = way->iface;
+		}
+		memcpy(frame, way->header, REWRITE_LEN);
 		ip->hop_limit--;
-		trim(m, len + (unsigned)sizeof(struct wire_eth));
-		add_to_run(w, &run, way, m);
+		len += (unsigned)sizeof(struct wire_eth);
+		if (m->data_len != len)
+			trim(m, len);
+		run[n_run++] = m;
+		bytes += len;
 		sent |= UINT64_C(1) << at[k];
 	}
-	if (run.n)
-		send_run(w, &run);
+	send_run(w, iface, run, n_run, bytes);
 	return sent;
 }
 
@@ -345,7 +360,8 @@ static uint64_t judge4(
 	return express_judge4(port, pkts, n, out);
 }
 
-unsigned express_frames(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)
+unsigned express_frames(
+    struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, uint64_t *bytes)
 {
 	const struct fib_table *t = fib_table(FIBMSG_OVERLAY);
 	uint64_t epoch =
@@ -355,9 +371,10 @@ unsigned express_frames(struct worker *w, const struct port *port, struct rte_mb
 	struct express_ip4 ip4;
 	unsigned left = 0;
 
+	good = judge4(port, pkts, n, &ip4);
+	*bytes = ip4.bytes;
 	if (!t || !w->express)
 		return n;
-	good = judge4(port, pkts, n, &ip4);
 	if (good) {
 		/* those that are not good have some address, too: the lookup costs less than the gaps would
 		 */

@@ -20,9 +20,12 @@ void express_destroy(struct worker *w);
 
 /*
  * Frames from a port, n at most WORKER_BURST: forwards those that it can; the others stay in pkts, in their
- * order, and how many they are is returned.
+ * order, and how many they are is returned. *bytes: of all of them, as they came.
  */
-unsigned express_frames(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n);
+unsigned express_frames(
+    struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, uint64_t *bytes);
+
+#define EXPRESS_AHEAD 8 /* packet buffers fetched while one is looked at */
 
 /* What is known of a burst's IPv4 packets after they were judged. */
 struct express_ip4 {
@@ -31,6 +34,8 @@ struct express_ip4 {
 	uint32_t ttl_word[WORKER_BURST]; /* TTL, protocol and checksum as they shall leave, as they lie in
 					    memory */
 	uint16_t len[WORKER_BURST];	 /* of the IP packet */
+	uint64_t padded;		 /* bit i: the frame is longer than its packet */
+	uint64_t bytes;			 /* of all frames */
 };
 
 /*

@@ -7,6 +7,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "dataplane/express.h"
 #include "lib/ip_wire.h"
 
@@ -103,41 +105,51 @@ static inline __m512i decrement(__m512i word)
 	return _mm512_or_si512(low16(_mm512_sub_epi32(word, all(1))), _mm512_slli_epi32(sum, 16));
 }
 
-static inline __mmask16 judge_group(const struct port *port, uint8_t *const *frame, const uint32_t *frame_len,
-    const uint32_t *dst_be, uint32_t *src_be, uint32_t *ttl_word, uint16_t *out_len)
+/* The packets from `at` on; the bits of those that are good. */
+static inline uint64_t judge_group(
+    const struct port *port, const uint32_t *frame_len, unsigned at, struct express_ip4 *out)
 {
-	struct words eth = load_words(frame, 0), ip = load_words(frame, sizeof(struct wire_eth));
-	__m512i dst = _mm512_loadu_si512(dst_be), in_frame = _mm512_loadu_si512(frame_len);
+	struct words eth = load_words(out->frame + at, 0),
+		     ip = load_words(out->frame + at, sizeof(struct wire_eth));
+	__m512i dst = _mm512_loadu_si512(out->dst_be + at), in_frame = _mm512_loadu_si512(frame_len + at);
 	__m512i be = _mm512_srli_epi32(ip.w[0], 16);
 	__m512i len = _mm512_or_si512(_mm512_srli_epi32(be, 8), low16(_mm512_slli_epi32(be, 8)));
+	__m512i alone = _mm512_add_epi32(len, all(sizeof(struct wire_eth)));
 
-	_mm512_storeu_si512(src_be, ip.w[3]);
-	_mm512_storeu_si512(ttl_word, decrement(ip.w[2]));
-	_mm256_storeu_si256((__m256i *)out_len, _mm512_cvtepi32_epi16(len));
-	return for_port(port, &eth) & valid(&ip, dst, in_frame, len);
+	_mm512_storeu_si512(out->src_be + at, ip.w[3]);
+	_mm512_storeu_si512(out->ttl_word + at, decrement(ip.w[2]));
+	_mm256_storeu_si256((__m256i *)(out->len + at), _mm512_cvtepi32_epi16(len));
+	out->padded |= (uint64_t)_mm512_cmpneq_epi32_mask(in_frame, alone) << at;
+	return (uint64_t)(for_port(port, &eth) & valid(&ip, dst, in_frame, len)) << at;
 }
 
 uint64_t express_judge4_avx512(
     const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_ip4 *out)
 {
 	uint32_t frame_len[WORKER_BURST];
+	__m512i bytes = _mm512_setzero_si512();
 	uint64_t good = 0;
 
+	out->padded = 0;
 	for (unsigned i = 0; i < n; i++) {
+		if (i + EXPRESS_AHEAD < n)
+			rte_prefetch0(pkts[i + EXPRESS_AHEAD]);
 		out->frame[i] = rte_pktmbuf_mtod(pkts[i], uint8_t *);
+		rte_prefetch0(out->frame[i]);
 		frame_len[i] = pkts[i]->data_len;
-		memcpy(&out->dst_be[i],
-		    out->frame[i] + sizeof(struct wire_eth) + offsetof(struct wire_ip4, dst_be), 4);
 	}
 	for (unsigned i = n; i % GROUP;
 	     i++) { /* the rest of the last group: the first packet again, too short */
 		out->frame[i] = out->frame[0];
 		frame_len[i] = 0;
-		out->dst_be[i] = 0;
 	}
-	for (unsigned i = 0; i < n; i += GROUP)
-		good |= (uint64_t)judge_group(port, out->frame + i, frame_len + i, out->dst_be + i,
-			    out->src_be + i, out->ttl_word + i, out->len + i)
-			<< i;
+	for (unsigned i = 0; i < n || i % GROUP; i++)
+		memcpy(&out->dst_be[i],
+		    out->frame[i] + sizeof(struct wire_eth) + offsetof(struct wire_ip4, dst_be), 4);
+	for (unsigned i = 0; i < n; i += GROUP) {
+		good |= judge_group(port, frame_len, i, out);
+		bytes = _mm512_add_epi32(bytes, _mm512_loadu_si512(frame_len + i));
+	}
+	out->bytes = (uint32_t)_mm512_reduce_add_epi32(bytes);
 	return good;
 }

@@ -15,6 +15,7 @@
 struct tx_queue {
 	struct iface *out;
 	uint16_t dpdk_id, queue, n;
+	uint64_t bytes; /* of the n */
 	struct rte_mbuf *pkts[WORKER_BURST];
 };
 
@@ -36,20 +37,25 @@ void tx_destroy(struct worker *w)
 	w->tx = NULL;
 }
 
-static void flush_queue(struct worker *w, struct tx_queue *q)
+static uint64_t count_bytes(struct rte_mbuf *const *pkts, unsigned n)
 {
 	uint64_t bytes = 0;
-	uint16_t sent;
 
-	for (uint16_t i = 0; i < q->n; i++)
-		bytes += q->pkts[i]->pkt_len;
-	sent = rte_eth_tx_burst(q->dpdk_id, q->queue, q->pkts, q->n);
-	for (uint16_t i = sent; i < q->n; i++)
-		bytes -= q->pkts[i]->pkt_len;
-	worker_count_tx(w, q->out->index, sent, bytes);
+	for (unsigned i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	return bytes;
+}
+
+static void flush_queue(struct worker *w, struct tx_queue *q)
+{
+	uint16_t sent = rte_eth_tx_burst(q->dpdk_id, q->queue, q->pkts, q->n);
+
+	q->bytes -= count_bytes(q->pkts + sent, q->n - sent);
+	worker_count_tx(w, q->out->index, sent, q->bytes);
 	if (sent < q->n)
 		worker_drop(w, q->pkts + sent, q->n - sent, DROP_TX_FULL);
 	q->n = 0;
+	q->bytes = 0;
 }
 
 void tx_flush(struct worker *w)
@@ -78,6 +84,12 @@ static void send_by_other(
 
 void tx_frames(struct worker *w, struct iface *out, struct rte_mbuf **pkts, unsigned n)
 {
+	tx_frames_counted(w, out, pkts, n, count_bytes(pkts, n));
+}
+
+void tx_frames_counted(
+    struct worker *w, struct iface *out, struct rte_mbuf **pkts, unsigned n, uint64_t bytes)
+{
 	const struct port *port = rcu_dereference(out->port);
 	struct tx_queue *q;
 
@@ -98,4 +110,5 @@ void tx_frames(struct worker *w, struct iface *out, struct rte_mbuf **pkts, unsi
 		flush_queue(w, q);
 	memcpy(&q->pkts[q->n], pkts, n * sizeof(*pkts));
 	q->n = (uint16_t)(q->n + n);
+	q->bytes += bytes;
 }

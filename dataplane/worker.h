@@ -131,6 +131,7 @@ void host_deliver(struct worker *w, struct rte_mbuf **pkts, unsigned n);     /* 
 void host_deliver_frames(struct worker *w, struct rte_mbuf **pkts, unsigned n); /* the same, data at the link header */
 void rewrite_packets(struct worker *w, struct rte_mbuf **pkts, unsigned n);  /* NEXTHOP_VIA: link header, to tx */
 void tx_frames(struct worker *w, struct iface *out, struct rte_mbuf **pkts, unsigned n);
+void tx_frames_counted(struct worker *w, struct iface *out, struct rte_mbuf **pkts, unsigned n, uint64_t bytes); /* their sum is known */
 void tx_flush(struct worker *w);
 /* The queues behind tx_frames; workers_create and workers_destroy call them. ERR_NOMEM. */
 int tx_create(struct worker *w);

@@ -124,9 +124,10 @@ static void lookup4(const struct lpm_region *r, const uint32_t *addrs_be, uint32
 {
 	const unsigned burst = GROUP * GROUPS;
 
-	for (; n > burst; n -= burst, addrs_be += burst, values += burst)
+	for (; n >= burst; n -= burst, addrs_be += burst, values += burst)
 		burst4(r, addrs_be, values, burst);
-	burst4(r, addrs_be, values, n);
+	if (n)
+		burst4(r, addrs_be, values, n);
 }
 
 /* Eight addresses as their first and their last 64 bits, the first byte highest. */
@@ -222,9 +223,10 @@ static void lookup6(const struct lpm_region *r, const uint8_t (*addrs)[16], uint
 {
 	const unsigned burst = GROUP * GROUPS;
 
-	for (; n > burst; n -= burst, addrs += burst, values += burst)
+	for (; n >= burst; n -= burst, addrs += burst, values += burst)
 		burst6(r, addrs, values, burst);
-	burst6(r, addrs, values, n);
+	if (n)
+		burst6(r, addrs, values, n);
 }
 
 #ifdef __AVX512VPOPCNTDQ__

@@ -63,13 +63,6 @@ static bool may_forward_address(uint32_t be)
 	return first - 1 < 223 && first != 127 && a >> 16 != 0xa9fe;
 }
 
-static bool is_for_port(const struct port *port, const uint8_t *frame, uint16_t type_be)
-{
-	const struct wire_eth *eth = (const struct wire_eth *)frame;
-
-	return eth->type_be == type_be && memcmp(eth->dst, port->mac, 6) == 0;
-}
-
 /* RFC 1071 over the five words of a header without options. */
 static bool checksum_holds(const uint8_t *ip)
 {
@@ -101,45 +94,72 @@ static uint32_t decrement(uint32_t ttl_word)
 	return ttl_word;
 }
 
-static bool judge_one4(const struct port *port, const struct rte_mbuf *m, unsigned i, struct express_ip4 *out)
+static bool judge4(const struct rte_mbuf *m, unsigned i, struct express_burst *out)
 {
 	const struct wire_ip4 *ip = (const struct wire_ip4 *)(out->frame[i] + sizeof(struct wire_eth));
 
+	if (m->data_len < sizeof(struct wire_eth) + sizeof(*ip) || ip->version_ihl != IP4_VERSION_IHL)
+		return false;
 	out->len[i] = ntohs(ip->total_len_be);
-	out->src_be[i] = ip->src_be;
-	out->dst_be[i] = ip->dst_be;
-	memcpy(&out->ttl_word[i], &ip->ttl, 4);
-	if (m->data_len < sizeof(struct wire_eth) + sizeof(*ip) ||
-	    !is_for_port(port, out->frame[i], htons(ETH_TYPE_IP4)))
-		return false;
-	if (ip->version_ihl != IP4_VERSION_IHL || out->len[i] < sizeof(*ip) ||
-	    out->len[i] > m->data_len - sizeof(struct wire_eth) || ip->ttl <= 1)
-		return false;
-	if (!checksum_holds((const uint8_t *)ip) || !may_forward_address(ip->src_be) ||
-	    !may_forward_address(ip->dst_be))
-		return false;
-	out->ttl_word[i] = decrement(out->ttl_word[i]);
-	return true;
+	out->src4_be[i] = ip->src_be;
+	out->dst4_be[i] = ip->dst_be;
+	memcpy(&out->word[i], out->frame[i] + EXPRESS_WORD4, 4);
+	out->word[i] = decrement(out->word[i]);
+	return out->len[i] >= sizeof(*ip) && out->len[i] <= m->data_len - sizeof(struct wire_eth) &&
+	       ip->ttl > 1 && checksum_holds((const uint8_t *)ip) && may_forward_address(ip->src_be) &&
+	       may_forward_address(ip->dst_be);
 }
 
-uint64_t express_judge4(
-    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_ip4 *out)
+static bool is_plain6(const uint8_t *a)
 {
-	uint64_t good = 0;
+	return (a[0] & 0xe0) == 0x20 || (a[0] & 0xfe) == 0xfc;
+}
 
-	out->padded = out->bytes = 0;
+static bool judge6(const struct rte_mbuf *m, unsigned i, struct express_burst *out)
+{
+	const struct wire_ip6 *ip = (const struct wire_ip6 *)(out->frame[i] + sizeof(struct wire_eth));
+	uint8_t word[4];
+
+	if (m->data_len < sizeof(struct wire_eth) + sizeof(*ip) || *(const uint8_t *)ip >> 4 != 6)
+		return false;
+	out->len[i] = (uint16_t)(sizeof(*ip) + ntohs(ip->payload_len_be));
+	memcpy(word, out->frame[i] + EXPRESS_WORD6, 4);
+	word[3]--;
+	memcpy(&out->word[i], word, 4);
+	return ntohs(ip->payload_len_be) <= m->data_len - sizeof(struct wire_eth) - sizeof(*ip) &&
+	       (ip->next_header == IP_PROTO_TCP || ip->next_header == IP_PROTO_UDP ||
+		   ip->next_header == IP_PROTO_ICMP6) &&
+	       ip->hop_limit > 1 && is_plain6(ip->src) && is_plain6(ip->dst);
+}
+
+static void judge_one(
+    const struct port *port, const struct rte_mbuf *m, unsigned i, struct express_burst *out)
+{
+	const struct wire_eth *eth = (const struct wire_eth *)out->frame[i];
+
+	if (m->data_len < sizeof(*eth) || memcmp(eth->dst, port->mac, 6) != 0)
+		return;
+	if (eth->type_be == htons(ETH_TYPE_IP4))
+		out->good4 |= (uint64_t)judge4(m, i, out) << i;
+	else if (eth->type_be == htons(ETH_TYPE_IP6))
+		out->good6 |= (uint64_t)judge6(m, i, out) << i;
+	out->padded |= (uint64_t)(m->data_len != out->len[i] + sizeof(*eth)) << i;
+}
+
+void express_judge(
+    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_burst *out)
+{
+	out->good4 = out->good6 = out->padded = out->bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		if (i + EXPRESS_AHEAD < n)
 			rte_prefetch0(pkts[i + EXPRESS_AHEAD]);
 		out->frame[i] = rte_pktmbuf_mtod(pkts[i], uint8_t *);
 		rte_prefetch0(out->frame[i]);
 		out->bytes += pkts[i]->data_len;
+		out->len[i] = 0;
 	}
-	for (unsigned i = 0; i < n; i++) {
-		good |= (uint64_t)judge_one4(port, pkts[i], i, out) << i;
-		out->padded |= (uint64_t)(pkts[i]->data_len != out->len[i] + sizeof(struct wire_eth)) << i;
-	}
-	return good;
+	for (unsigned i = 0; i < n; i++)
+		judge_one(port, pkts[i], i, out);
 }
 
 /* The group means what the stages must see to, unless all below is as plain as it can be. */
@@ -202,13 +222,21 @@ static bool is_of_other_line(uint32_t line, const struct way *way)
 	return line != 0 && line != way->iface;
 }
 
-static bool may_leave4(const struct way *way, uint32_t src_be)
+/* The rule of lines: whether a packet with this source may leave by a WAN. */
+static bool may_leave_wan(const struct way *way, const uint8_t *frame, bool ip6)
 {
-	const struct fib_table *t = way->wan ? fib_table(FIB_SOURCES) : NULL;
-	uint32_t line = 0;
+	const struct fib_table *t = fib_table(FIB_SOURCES);
+	const uint8_t *ip = frame + sizeof(struct wire_eth);
+	uint32_t line = 0, src_be;
 
-	if (t)
+	if (!t)
+		return true;
+	if (ip6) {
+		fib_lookup6(t, &((const struct wire_ip6 *)ip)->src, &line, 1);
+	} else {
+		src_be = ((const struct wire_ip4 *)ip)->src_be;
 		fib_lookup4(t, &src_be, &line, 1);
+	}
 	return !is_of_other_line(line, way);
 }
 
@@ -216,9 +244,10 @@ static bool may_leave4(const struct way *way, uint32_t src_be)
  * Those of `good` whose way is plain leave; returns them. What the loop carries from packet to packet lies in
  * registers: in memory it cost a fifth of the whole path (bench: forward4).
  */
-static uint64_t send4(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, uint64_t good,
-    const struct express_ip4 *p, const uint32_t *groups)
+static inline uint64_t send_good(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, uint64_t good,
+    bool ip6, const struct express_burst *b, const uint32_t *groups)
 {
+	const size_t word_at = ip6 ? EXPRESS_WORD6 : EXPRESS_WORD4;
 	struct way *const ways = w->express->ways;
 	struct rte_mbuf *run[WORKER_BURST];
 	uint64_t kept = 0, bytes = 0;
@@ -230,7 +259,7 @@ static uint64_t send4(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, 
 		const struct way *way = find_way(w, ways, epoch, groups[i]);
 
 		if (__builtin_expect(
-			p->len[i] > way->mtu || (way->wan && !may_leave4(way, p->src_be[i])), 0)) {
+			b->len[i] > way->mtu || (way->wan && !may_leave_wan(way, b->frame[i], ip6)), 0)) {
 			kept |= UINT64_C(1) << i;
 			continue;
 		}
@@ -240,124 +269,59 @@ static uint64_t send4(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, 
 			bytes = 0;
 			iface = way->iface;
 		}
-		memcpy(p->frame[i], way->header, REWRITE_LEN);
-		memcpy(p->frame[i] + sizeof(struct wire_eth) + offsetof(struct wire_ip4, ttl),
-		    &p->ttl_word[i], 4);
+		memcpy(b->frame[i], way->header, REWRITE_LEN);
+		memcpy(b->frame[i] + word_at, &b->word[i], 4);
 		run[n++] = pkts[i];
-		bytes += p->len[i] + sizeof(struct wire_eth);
+		bytes += b->len[i] + sizeof(struct wire_eth);
 	}
-	for (uint64_t left = good & ~kept & p->padded; left; left &= left - 1) {
+	for (uint64_t left = good & ~kept & b->padded; left; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(left);
 
-		trim(pkts[i], p->len[i] + (unsigned)sizeof(struct wire_eth));
+		trim(pkts[i], b->len[i] + (unsigned)sizeof(struct wire_eth));
 	}
 	send_run(w, iface, run, n, bytes);
 	return good & ~kept;
 }
 
-/*
- * Global and unique local unicast, which needs no further look (RFC 4291 §2.4, RFC 4193); the stages
- * judge all other addresses.
- */
-static bool is_plain6(const uint8_t *a)
+static uint64_t send4(struct worker *w, const struct fib_table *t, uint64_t epoch, struct rte_mbuf **pkts,
+    unsigned n, const struct express_burst *b)
 {
-	return (a[0] & 0xe0) == 0x20 || (a[0] & 0xfe) == 0xfc;
-}
-
-/* Extension headers are the stages' to walk. */
-static bool is_plain_upper(uint8_t next)
-{
-	return next == IP_PROTO_TCP || next == IP_PROTO_UDP || next == IP_PROTO_ICMP6;
-}
-
-static bool judge_one6(const struct port *port, const struct rte_mbuf *m, const uint8_t *frame)
-{
-	const struct wire_ip6 *ip = (const struct wire_ip6 *)(frame + sizeof(struct wire_eth));
-
-	return m->data_len >= sizeof(struct wire_eth) + sizeof(*ip) &&
-	       is_for_port(port, frame, htons(ETH_TYPE_IP6)) && *(const uint8_t *)ip >> 4 == 6 &&
-	       ntohs(ip->payload_len_be) <= m->data_len - sizeof(struct wire_eth) - sizeof(*ip) &&
-	       is_plain_upper(ip->next_header) && ip->hop_limit > 1 && is_plain6(ip->src) &&
-	       is_plain6(ip->dst);
-}
-
-static bool may_leave6(const struct way *way, const struct wire_ip6 *ip)
-{
-	const struct fib_table *t = way->wan ? fib_table(FIB_SOURCES) : NULL;
-	uint32_t line = 0;
-
-	if (t)
-		fib_lookup6(t, &ip->src, &line, 1);
-	return !is_of_other_line(line, way);
-}
-
-static uint64_t send6(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, const uint8_t *at, unsigned n,
-    const uint32_t *groups)
-{
-	struct way *const ways = w->express->ways;
-	struct rte_mbuf *run[WORKER_BURST];
-	unsigned n_run = 0, len;
-	uint16_t iface = 0;
-	uint64_t sent = 0, bytes = 0;
-
-	for (unsigned k = 0; k < n; k++) {
-		const struct way *way = find_way(w, ways, epoch, groups[k]);
-		struct rte_mbuf *m = pkts[at[k]];
-		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-		struct wire_ip6 *ip = (struct wire_ip6 *)(frame + sizeof(struct wire_eth));
-
-		len = (unsigned)sizeof(*ip) + ntohs(ip->payload_len_be);
-		if (len > way->mtu || (way->wan && !may_leave6(way, ip)))
-			continue;
-		if (way->iface != iface) {
-			send_run(w, iface, run, n_run, bytes);
-			n_run = 0;
-			bytes = 0;
-			iface = way->iface;
-		}
-		memcpy(frame, way->header, REWRITE_LEN);
-		ip->hop_limit--;
-		len += (unsigned)sizeof(struct wire_eth);
-		if (m->data_len != len)
-			trim(m, len);
-		run[n_run++] = m;
-		bytes += len;
-		sent |= UINT64_C(1) << at[k];
-	}
-	send_run(w, iface, run, n_run, bytes);
-	return sent;
-}
-
-/* The IPv6 packets among the others. */
-static uint64_t express6(struct worker *w, const struct fib_table *t, uint64_t epoch, const struct port *port,
-    struct rte_mbuf **pkts, uint64_t others, uint8_t *const *frame)
-{
-	uint8_t dst[WORKER_BURST][16], at[WORKER_BURST];
 	uint32_t groups[WORKER_BURST];
+
+	/* those that are not good have some address, too: to look it up costs less than to leave gaps */
+	fib_lookup4(t, b->dst4_be, groups, n);
+	return send_good(w, epoch, pkts, b->good4, false, b, groups);
+}
+
+static uint64_t send6(struct worker *w, const struct fib_table *t, uint64_t epoch, struct rte_mbuf **pkts,
+    const struct express_burst *b)
+{
+	uint32_t found[WORKER_BURST], groups[WORKER_BURST];
+	uint8_t dst[WORKER_BURST][16];
 	unsigned n = 0;
 
-	for (; others; others &= others - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(others);
-
-		if (!judge_one6(port, pkts[i], frame[i]))
-			continue;
-		memcpy(dst[n], ((const struct wire_ip6 *)(frame[i] + sizeof(struct wire_eth)))->dst, 16);
-		at[n++] = (uint8_t)i;
-	}
-	if (n == 0)
-		return 0;
-	fib_lookup6(t, (const uint8_t(*)[16])dst, groups, n);
-	return send6(w, epoch, pkts, at, n, groups);
+	for (uint64_t left = b->good6; left; left &= left - 1)
+		memcpy(dst[n++],
+		    b->frame[__builtin_ctzll(left)] + sizeof(struct wire_eth) +
+			offsetof(struct wire_ip6, dst),
+		    16);
+	fib_lookup6(t, (const uint8_t(*)[16])dst, found, n);
+	n = 0;
+	for (uint64_t left = b->good6; left; left &= left - 1)
+		groups[__builtin_ctzll(left)] = found[n++];
+	return send_good(w, epoch, pkts, b->good6, true, b, groups);
 }
 
-static uint64_t judge4(
-    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_ip4 *out)
+static void judge(
+    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_burst *out)
 {
 #ifdef __x86_64__
-	if (isa_selected() >= ISA_AVX512)
-		return express_judge4_avx512(port, pkts, n, out);
+	if (isa_selected() >= ISA_AVX512) {
+		express_judge_avx512(port, pkts, n, out);
+		return;
+	}
 #endif
-	return express_judge4(port, pkts, n, out);
+	express_judge(port, pkts, n, out);
 }
 
 unsigned express_frames(
@@ -366,24 +330,19 @@ unsigned express_frames(
 	const struct fib_table *t = fib_table(FIBMSG_OVERLAY);
 	uint64_t epoch =
 	    atomic_load_explicit(&forward_epoch, memory_order_acquire); /* pair: forward_changed */
-	uint64_t all = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1, good, gone = 0;
-	uint32_t groups[WORKER_BURST];
-	struct express_ip4 ip4;
+	uint64_t gone = 0;
+	struct express_burst b;
 	unsigned left = 0;
 
-	good = judge4(port, pkts, n, &ip4);
-	*bytes = ip4.bytes;
+	judge(port, pkts, n, &b);
+	*bytes = b.bytes;
 	if (!t || !w->express)
 		return n;
-	if (good) {
-		/* those that are not good have some address, too: the lookup costs less than the gaps would
-		 */
-		fib_lookup4(t, ip4.dst_be, groups, n);
-		gone = send4(w, epoch, pkts, good, &ip4, groups);
-	}
-	if (good != all)
-		gone |= express6(w, t, epoch, port, pkts, all & ~good, ip4.frame);
-	if (gone == all)
+	if (b.good4)
+		gone = send4(w, t, epoch, pkts, n, &b);
+	if (b.good6)
+		gone |= send6(w, t, epoch, pkts, &b);
+	if (gone == (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1))
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		if (!(gone >> i & 1))

@@ -13,6 +13,7 @@
 
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
+#include "lib/ip_wire.h"
 
 /* ERR_NOMEM. workers_create and workers_destroy call these. */
 int express_create(struct worker *w);
@@ -27,27 +28,34 @@ unsigned express_frames(
 
 #define EXPRESS_AHEAD 8 /* packet buffers fetched while one is looked at */
 
-/* What is known of a burst's IPv4 packets after they were judged. */
-struct express_ip4 {
-	uint8_t *frame[WORKER_BURST]; /* the link header */
-	uint32_t dst_be[WORKER_BURST], src_be[WORKER_BURST];
-	uint32_t ttl_word[WORKER_BURST]; /* TTL, protocol and checksum as they shall leave, as they lie in
-					    memory */
-	uint16_t len[WORKER_BURST];	 /* of the IP packet */
-	uint64_t padded;		 /* bit i: the frame is longer than its packet */
-	uint64_t bytes;			 /* of all frames */
+/* Offset in a frame of the four bytes that forwarding changes: TTL, protocol, checksum; payload length, next,
+ * hop limit. */
+#define EXPRESS_WORD4 (sizeof(struct wire_eth) + offsetof(struct wire_ip4, ttl))
+#define EXPRESS_WORD6 (sizeof(struct wire_eth) + offsetof(struct wire_ip6, payload_len_be))
+
+/* What is known of a burst after it was judged; by the packet's number in it, if not said otherwise. */
+struct express_burst {
+	uint64_t good4, good6; /* bits: packets that may be forwarded */
+	uint64_t padded; /* bits: the frame is longer than its packet (undefined where neither is set) */
+	uint64_t bytes;	 /* of all frames */
+	uint8_t *frame[WORKER_BURST];
+	uint32_t word[WORKER_BURST]; /* the word as it shall leave, as it lies in memory */
+	uint16_t len[WORKER_BURST];  /* of the IP packet */
+	uint32_t dst4_be[WORKER_BURST], src4_be[WORKER_BURST]; /* of IPv4 */
 };
 
 /*
- * Frames for the port's address that hold an IPv4 packet without options, valid by RFC 1812 §5.2.2, that may
- * be forwarded (§5.3.7, RFC 3927 §2.7) and whose TTL is over 1: bit i of the result for pkts[i]. frame[] is
- * filled for all. Each form of it judges alike.
+ * Good are frames for the port's address with
+ *   an IPv4 packet without options, valid by RFC 1812 §5.2.2, whose addresses may be forwarded (§5.3.7, RFC
+ * 3927 §2.7) and whose TTL is over 1; an IPv6 packet whose header is followed by TCP, UDP or ICMPv6, between
+ * global or unique local addresses (RFC 4291 §2.4, RFC 4193), with a hop limit over 1. What holds for the
+ * others, the stages say. Each form of the judgement says the same.
  */
-uint64_t express_judge4(
-    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_ip4 *out);
+void express_judge(
+    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_burst *out);
 #ifdef __x86_64__
-uint64_t express_judge4_avx512(
-    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_ip4 *out);
+void express_judge_avx512(
+    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_burst *out);
 #endif
 
 #endif

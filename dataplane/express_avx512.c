@@ -66,32 +66,29 @@ static inline __mmask16 plain_addresses(__m512i a)
 	       _mm512_cmpneq_epi32_mask(first, all(127)) & _mm512_cmpneq_epi32_mask(low16(a), all(0xfea9));
 }
 
-static inline __mmask16 for_port(const struct port *port, const struct words *eth)
+/* The headers of sixteen frames. */
+struct headers {
+	struct words
+	    eth; /* bytes 2 to 17: what follows the first two of the address, to the first word of IP */
+	struct words ip;	      /* bytes 18 to 33 */
+	__m512i frame_len, mac_first; /* the frame's bytes, its first two */
+};
+
+static inline __mmask16 for_port(const struct port *port, const struct headers *h)
 {
 	uint32_t mac_first = 0, mac_last = 0;
 
-	memcpy(&mac_first, port->mac, 4);
-	memcpy(&mac_last, port->mac + 4, 2);
-	return _mm512_cmpeq_epi32_mask(eth->w[0], all(mac_first)) &
-	       _mm512_cmpeq_epi32_mask(low16(eth->w[1]), all(mac_last)) &
-	       _mm512_cmpeq_epi32_mask(low16(eth->w[3]), all(0x0008)); /* ETH_TYPE_IP4 in network order */
+	memcpy(&mac_first, port->mac, 2);
+	memcpy(&mac_last, port->mac + 2, 4);
+	return _mm512_cmpeq_epi32_mask(h->mac_first, all(mac_first)) &
+	       _mm512_cmpeq_epi32_mask(h->eth.w[0], all(mac_last));
 }
 
-/* ip: the first four words of the headers, dst: the fifth; frame_len: bytes of the frames. */
-static inline __mmask16 valid(const struct words *ip, __m512i dst, __m512i frame_len, __m512i len)
+/* A number of two bytes in network order, from the low ones of each word. */
+static inline __m512i swap16(__m512i v)
 {
-	__m512i room = _mm512_sub_epi32(frame_len, all(sizeof(struct wire_eth)));
-	__m512i sum = _mm512_add_epi32(_mm512_add_epi32(halves(ip->w[0]), halves(ip->w[1])),
-	    _mm512_add_epi32(_mm512_add_epi32(halves(ip->w[2]), halves(ip->w[3])), halves(dst)));
-	__mmask16 ok;
-
-	sum = halves(halves(sum));
-	ok = _mm512_cmpeq_epi32_mask(_mm512_and_si512(ip->w[0], all(0xff)), all(IP4_VERSION_IHL));
-	ok &= _mm512_cmpge_epi32_mask(len, all(sizeof(struct wire_ip4)));
-	ok &= _mm512_cmpge_epi32_mask(room, len);
-	ok &= _mm512_cmpeq_epi32_mask(sum, all(0xffff));
-	ok &= _mm512_cmpgt_epi32_mask(_mm512_and_si512(ip->w[2], all(0xff)), all(1)); /* TTL */
-	return ok & plain_addresses(ip->w[3]) & plain_addresses(dst);
+	v = low16(v);
+	return _mm512_or_si512(_mm512_srli_epi32(v, 8), low16(_mm512_slli_epi32(v, 8)));
 }
 
 /* TTL, protocol, checksum: express.c:decrement. On this machine the checksum's first byte is the lower one.
@@ -105,51 +102,119 @@ static inline __m512i decrement(__m512i word)
 	return _mm512_or_si512(low16(_mm512_sub_epi32(word, all(1))), _mm512_slli_epi32(sum, 16));
 }
 
-/* The packets from `at` on; the bits of those that are good. */
-static inline uint64_t judge_group(
-    const struct port *port, const uint32_t *frame_len, unsigned at, struct express_ip4 *out)
+/* Whether an IP packet of this length, at least `min`, lies in its frame. */
+static inline __mmask16 fits(const struct headers *h, __m512i len, size_t min)
 {
-	struct words eth = load_words(out->frame + at, 0),
-		     ip = load_words(out->frame + at, sizeof(struct wire_eth));
-	__m512i dst = _mm512_loadu_si512(out->dst_be + at), in_frame = _mm512_loadu_si512(frame_len + at);
-	__m512i be = _mm512_srli_epi32(ip.w[0], 16);
-	__m512i len = _mm512_or_si512(_mm512_srli_epi32(be, 8), low16(_mm512_slli_epi32(be, 8)));
-	__m512i alone = _mm512_add_epi32(len, all(sizeof(struct wire_eth)));
+	__m512i room = _mm512_sub_epi32(h->frame_len, all(sizeof(struct wire_eth)));
 
-	_mm512_storeu_si512(out->src_be + at, ip.w[3]);
-	_mm512_storeu_si512(out->ttl_word + at, decrement(ip.w[2]));
-	_mm256_storeu_si256((__m256i *)(out->len + at), _mm512_cvtepi32_epi16(len));
-	out->padded |= (uint64_t)_mm512_cmpneq_epi32_mask(in_frame, alone) << at;
-	return (uint64_t)(for_port(port, &eth) & valid(&ip, dst, in_frame, len)) << at;
+	return _mm512_cmpge_epi32_mask(len, all((uint32_t)min)) & _mm512_cmpge_epi32_mask(room, len);
 }
 
-uint64_t express_judge4_avx512(
-    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_ip4 *out)
+/* Stores what is known of these packets, beside what is known of others. */
+static inline void keep(struct express_burst *out, unsigned at, __mmask16 of, __m512i word, __m512i len)
 {
-	uint32_t frame_len[WORKER_BURST];
-	__m512i bytes = _mm512_setzero_si512();
-	uint64_t good = 0;
+	_mm512_mask_storeu_epi32(out->word + at, of, word);
+	_mm256_mask_storeu_epi16(out->len + at, of, _mm512_cvtepi32_epi16(len));
+}
 
-	out->padded = 0;
+static inline __mmask16 judge4(const struct headers *h, unsigned at, __mmask16 of, struct express_burst *out)
+{
+	__m512i first = h->eth.w[3], ttl_word = h->ip.w[1], src = h->ip.w[2], dst = h->ip.w[3];
+	__m512i len = swap16(_mm512_srli_epi32(first, 16));
+	__m512i sum = _mm512_add_epi32(_mm512_add_epi32(halves(first), halves(h->ip.w[0])),
+	    _mm512_add_epi32(_mm512_add_epi32(halves(ttl_word), halves(src)), halves(dst)));
+
+	of &= _mm512_cmpeq_epi32_mask(_mm512_and_si512(first, all(0xff)), all(IP4_VERSION_IHL));
+	keep(out, at, of, decrement(ttl_word), len);
+	_mm512_storeu_si512(out->src4_be + at, src);
+	_mm512_storeu_si512(out->dst4_be + at, dst);
+	of &= fits(h, len, sizeof(struct wire_ip4)) & plain_addresses(src) & plain_addresses(dst);
+	of &= _mm512_cmpeq_epi32_mask(halves(halves(sum)), all(0xffff));
+	return of & _mm512_cmpgt_epi32_mask(_mm512_and_si512(ttl_word, all(0xff)), all(1));
+}
+
+/* By first byte: 2000::/3, fc00::/7. */
+static inline __mmask16 plain_addresses6(__m512i a)
+{
+	return _mm512_cmpeq_epi32_mask(_mm512_and_si512(a, all(0xe0)), all(0x20)) |
+	       _mm512_cmpeq_epi32_mask(_mm512_and_si512(a, all(0xfe)), all(0xfc));
+}
+
+static inline __mmask16 plain_upper(__m512i next)
+{
+	return _mm512_cmpeq_epi32_mask(next, all(IP_PROTO_TCP)) |
+	       _mm512_cmpeq_epi32_mask(next, all(IP_PROTO_UDP)) |
+	       _mm512_cmpeq_epi32_mask(next, all(IP_PROTO_ICMP6));
+}
+
+/* The first word of each destination. */
+static inline __m512i load_dst6(uint8_t *const *frame)
+{
+	uint32_t dst[GROUP];
+
+	for (unsigned i = 0; i < GROUP; i++)
+		memcpy(&dst[i], frame[i] + sizeof(struct wire_eth) + offsetof(struct wire_ip6, dst), 4);
+	return _mm512_loadu_si512(dst);
+}
+
+static inline __mmask16 judge6(const struct headers *h, unsigned at, __mmask16 of, struct express_burst *out)
+{
+	__m512i word = h->ip.w[0], src = h->ip.w[1]; /* payload length, next header, hop limit */
+	__m512i len = _mm512_add_epi32(swap16(word), all(sizeof(struct wire_ip6)));
+	__m512i hop_limit = _mm512_srli_epi32(word, 24);
+
+	of &= _mm512_cmpeq_epi32_mask(_mm512_and_si512(h->eth.w[3], all(0xf0)), all(0x60));
+	keep(out, at, of, _mm512_sub_epi32(word, all(1u << 24)), len);
+	of &= fits(h, len, sizeof(struct wire_ip6)) & plain_addresses6(src);
+	of &= plain_upper(_mm512_and_si512(_mm512_srli_epi32(word, 16), all(0xff)));
+	of &= _mm512_cmpgt_epi32_mask(hop_limit, all(1));
+	return of ? of & plain_addresses6(load_dst6(out->frame + at)) : 0;
+}
+
+/* Sixteen frames; `meta` has the bytes of each, and above them its first two. */
+static inline void judge_group(
+    const struct port *port, const uint32_t *meta, unsigned at, struct express_burst *out)
+{
+	struct headers h = {.eth = load_words(out->frame + at, 2), .ip = load_words(out->frame + at, 18)};
+	__m512i both = _mm512_loadu_si512(meta), type, alone;
+	__mmask16 of, of4, of6;
+
+	h.frame_len = low16(both);
+	h.mac_first = _mm512_srli_epi32(both, 16);
+	of = for_port(port, &h);
+	type = _mm512_srli_epi32(h.eth.w[2], 16);
+	of4 = _mm512_mask_cmpeq_epi32_mask(of, type, all(0x0008)); /* ETH_TYPE_IP4 as it lies in memory */
+	of6 = _mm512_mask_cmpeq_epi32_mask(of, type, all(0xdd86));
+	if (of4)
+		out->good4 |= (uint64_t)judge4(&h, at, of4, out) << at;
+	if (of6)
+		out->good6 |= (uint64_t)judge6(&h, at, of6, out) << at;
+	alone = _mm512_add_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(out->len + at))),
+	    all(sizeof(struct wire_eth)));
+	out->padded |= (uint64_t)_mm512_cmpneq_epi32_mask(h.frame_len, alone) << at;
+	out->bytes += (uint32_t)_mm512_reduce_add_epi32(h.frame_len);
+}
+
+void express_judge_avx512(
+    const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_burst *out)
+{
+	uint32_t meta[WORKER_BURST];
+
+	out->good4 = out->good6 = out->padded = out->bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
+		uint16_t first;
+
 		if (i + EXPRESS_AHEAD < n)
 			rte_prefetch0(pkts[i + EXPRESS_AHEAD]);
 		out->frame[i] = rte_pktmbuf_mtod(pkts[i], uint8_t *);
-		rte_prefetch0(out->frame[i]);
-		frame_len[i] = pkts[i]->data_len;
+		memcpy(&first, out->frame[i], 2);
+		meta[i] = (uint32_t)first << 16 | pkts[i]->data_len;
 	}
 	for (unsigned i = n; i % GROUP;
 	     i++) { /* the rest of the last group: the first packet again, too short */
 		out->frame[i] = out->frame[0];
-		frame_len[i] = 0;
+		meta[i] = 0;
 	}
-	for (unsigned i = 0; i < n || i % GROUP; i++)
-		memcpy(&out->dst_be[i],
-		    out->frame[i] + sizeof(struct wire_eth) + offsetof(struct wire_ip4, dst_be), 4);
-	for (unsigned i = 0; i < n; i += GROUP) {
-		good |= judge_group(port, frame_len, i, out);
-		bytes = _mm512_add_epi32(bytes, _mm512_loadu_si512(frame_len + i));
-	}
-	out->bytes = (uint32_t)_mm512_reduce_add_epi32(bytes);
-	return good;
+	for (unsigned i = 0; i < n; i += GROUP)
+		judge_group(port, meta + i, i, out);
 }

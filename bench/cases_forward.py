@@ -11,6 +11,10 @@ COLD = 8192
 SPILL = 65536  # two or three cache lines each are beyond a core's own cache of 2 MB
 
 
+SPREAD = ("--queues", "1", "--packets", "512")  # in flight for each of two workers
+WORK = ("--work", "1000")  # cycles a packet, about what sealing 512 bytes takes
+
+
 def cpu():
     """Both sides run on this one."""
     return max(os.sched_getaffinity(0))
@@ -74,4 +78,9 @@ CASES = [
     case4("forward4-cold", forward4(COLD), COLD),
     case4("forward4-cold/spill", forward4(SPILL), SPILL),
     Case("workers", "Mpackets/s", "higher", workers(2), "one worker", workers(1), programs=("bench/workers",)),
+    # one queue, so that one worker has to hand over: plain forwarding, where it should not, and 1,000 cycles of work a packet
+    Case("workers/spread", "Mpackets/s", "higher", workers(2, *SPREAD), "one worker", workers(1, "--packets", "1024"),
+         programs=("bench/workers",)),
+    Case("workers/spread-work", "Mpackets/s", "higher", workers(2, *SPREAD, *WORK), "one worker",
+         workers(1, "--packets", "1024", *WORK), programs=("bench/workers",)),
 ]

@@ -4,12 +4,17 @@
  * queue of the port is the far end of a transmit queue, so that packets circle; who fills the queues deals
  * packets out by flow, as a NIC's RSS does.
  *
- *   workers --cpus LIST [--queues N] [--packets N] [--family 4|6] [--routes FILE] [--millis N]
+ *   workers --cpus LIST [--queues N] [--spread off|auto|always] [--packets N] [--family 4|6] [--routes FILE]
+ *           [--millis N] [--work N]
  *
  * LIST: one CPU a worker. --packets: in flight for each worker. TTLs are renewed as frames are received,
  * inside the clock, since workers do not stop for it: a cost of both sides of a comparison.
  *
- * Prints "packets-per-second X workers N queues N share A,B,...": how much each worker sent.
+ * --work: so many cycles go by for each packet as it is sent, by the worker that sends it: what sealing it
+ * would take.
+ *
+ * Prints "packets-per-second X workers N queues N share A,B,... away N": how much each worker sent, and how
+ * many buckets the receiving one gave away.
  */
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -18,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
@@ -27,6 +33,7 @@
 #include "dataplane/nexthop.h"
 #include "dataplane/port.h"
 #include "dataplane/rcu.h"
+#include "dataplane/spread.h"
 #include "dataplane/worker.h"
 #include "lib/csum.h"
 #include "lib/ip_wire.h"
@@ -42,7 +49,7 @@
 #define LOW_TTL	    64
 
 struct bench {
-	unsigned packets, millis, workers, queues;
+	unsigned packets, millis, workers, queues, work;
 	uint8_t family;
 	const char *routes, *cpus;
 	struct traffic traffic;
@@ -78,7 +85,18 @@ static uint16_t renew_ttl(
 	return n;
 }
 
-/* The worker that sends on a queue is the one that polls its far end, as far as there are queues. */
+/* Of the driver's transmit function. */
+static uint16_t work(uint16_t port, uint16_t queue, struct rte_mbuf *pkts[], uint16_t n, void *arg)
+{
+	uint64_t end = rte_rdtsc() + (uint64_t)n * *(const unsigned *)arg;
+
+	while (rte_rdtsc() < end)
+		rte_pause();
+	return n;
+}
+
+/* A transmit queue a worker; its far end is the receive queue that the same worker polls, as far as there are
+ * queues. */
 static int open_port(struct bench *b)
 {
 	struct fibmsg_port config = {.name = "loop",
@@ -98,13 +116,16 @@ static int open_port(struct bench *b)
 		if (!b->wires[i])
 			return fail("no memory for a wire");
 	}
-	for (unsigned q = 0; q < b->queues; q++) /* its reader: worker_setup.c */
-		to[(b->ifc->index + q) % b->workers % b->queues] = b->wires[q];
-	if (rte_eth_from_rings("loop", b->wires, b->queues, to, b->queues, 0) < 0 ||
+	for (unsigned q = 0; q < b->workers; q++) /* its reader: worker_setup.c */
+		to[(b->ifc->index + q) % b->workers] = b->wires[q % b->queues];
+	if (rte_eth_from_rings("loop", b->wires, b->queues, to, b->workers, 0) < 0 ||
 	    port_open(&config, b->ifc, &msg) != 0)
 		return fail(msg.text);
 	for (uint16_t q = 0; q < b->queues; q++)
 		if (!rte_eth_add_rx_callback(b->ifc->port->dpdk_id, q, renew_ttl, NULL))
+			return fail("this DPDK has no callbacks");
+	for (uint16_t q = 0; b->work && q < b->workers; q++)
+		if (!rte_eth_add_tx_callback(b->ifc->port->dpdk_id, q, work, &b->work))
 			return fail("this DPDK has no callbacks");
 	return 0;
 }
@@ -164,7 +185,7 @@ static void measure(const struct bench *b)
 	    (double)sum * (double)NSEC_PER_SEC / (double)took_ns, b->workers, b->queues);
 	for (unsigned i = 0; i < b->workers; i++)
 		printf("%s%.2f", i ? "," : "", sum ? (double)before[i] / (double)sum : 0);
-	printf("\n");
+	printf(" away %u\n", spread_count_away(worker_table[b->ifc->index % b->workers]));
 }
 
 static int run(struct bench *b)
@@ -195,7 +216,8 @@ static int parse(struct bench *b, int argc, char **argv)
 	static const struct option options[] = {{"packets", required_argument, NULL, 'p'},
 	    {"millis", required_argument, NULL, 'm'}, {"routes", required_argument, NULL, 'r'},
 	    {"queues", required_argument, NULL, 'q'}, {"cpus", required_argument, NULL, 'c'},
-	    {"family", required_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
+	    {"family", required_argument, NULL, 'f'}, {"spread", required_argument, NULL, 's'},
+	    {"work", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -209,10 +231,14 @@ static int parse(struct bench *b, int argc, char **argv)
 			b->queues = number;
 		else if (opt == 'f')
 			b->family = number == 6 ? IP_V6 : IP_V4;
+		else if (opt == 'w')
+			b->work = number;
 		else if (opt == 'r')
 			b->routes = optarg;
 		else if (opt == 'c')
 			b->cpus = optarg;
+		else if (opt == 's' && spread_parse_mode(optarg, &spread_mode) == 0)
+			continue;
 		else
 			return ERR_INVALID;
 	}

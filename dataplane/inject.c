@@ -56,13 +56,19 @@ static void forward_held(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 
 static void send_frames(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		struct iface *out = iface_by_index(pkt_meta(pkts[i])->out);
+	unsigned from = 0;
 
+	for (unsigned i = 1; i <= n; i++) {
+		struct iface *out;
+
+		if (i < n && pkt_meta(pkts[i])->out == pkt_meta(pkts[from])->out)
+			continue;
+		out = iface_by_index(pkt_meta(pkts[from])->out);
 		if (out)
-			tx_frames(w, out, &pkts[i], 1);
+			tx_frames(w, out, pkts + from, i - from);
 		else
-			worker_drop(w, &pkts[i], 1, DROP_TX_DOWN);
+			worker_drop(w, pkts + from, i - from, DROP_TX_DOWN);
+		from = i;
 	}
 }
 

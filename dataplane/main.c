@@ -17,6 +17,7 @@
 #include "dataplane/nexthop.h"
 #include "dataplane/rcu.h"
 #include "dataplane/slow.h"
+#include "dataplane/spread.h"
 #include "dataplane/worker.h"
 #include "lib/isa.h"
 #include "lib/log.h"
@@ -42,6 +43,8 @@ static const char usage_text[] =
     "      --cpus LIST        one CPU for each worker, as in 2,3 (default: any the process may use)\n"
     "      --isa NAME         instructions of the fast loops: avx512-vpopcntdq, avx512, avx2 or scalar\n"
     "                         (default: the best that this machine has)\n"
+    "      --spread WHEN      hand flows of a port with few queues to other workers: auto, off, always "
+    "(default auto)\n"
     "  -m, --memory MIB       packet buffers and tables (default 96); huge pages are used when enough are "
     "free\n"
     "      --pci              allow ports by PCI address (default: only network devices of the kernel and "
@@ -58,6 +61,7 @@ enum {
 	OPT_WORKERS,
 	OPT_CPUS,
 	OPT_ISA,
+	OPT_SPREAD,
 	OPT_PCI,
 	OPT_UID,
 	OPT_GID,
@@ -70,6 +74,7 @@ static const struct option long_options[] = {
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"isa", required_argument, NULL, OPT_ISA},
+    {"spread", required_argument, NULL, OPT_SPREAD},
     {"memory", required_argument, NULL, 'm'},
     {"pci", no_argument, NULL, OPT_PCI},
     {"control-uid", required_argument, NULL, OPT_UID},
@@ -140,6 +145,11 @@ static int parse_option(struct options *o, int opt)
 		return 0;
 	case OPT_ISA:
 		return parse_isa(optarg);
+	case OPT_SPREAD:
+		if (spread_parse_mode(optarg, &spread_mode) == 0)
+			return 0;
+		fprintf(stderr, "byway-dataplane: --spread %s: expected auto, off or always\n", optarg);
+		return ERR_INVALID;
 	case 'm':
 		return parse_number("-m", optarg, MEM_MIN_MIB, MEM_MAX_MIB, &o->eal.mem_mib);
 	case OPT_PCI:

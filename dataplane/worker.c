@@ -20,6 +20,7 @@
 #include <rte_launch.h>
 
 #include "dataplane/port.h"
+#include "dataplane/spread.h"
 #include "lib/nsec.h"
 
 #define SPIN_NS	       (30 * NSEC_PER_USEC) /* idle this long before a sleep: shorter gaps cost no system call */
@@ -41,17 +42,21 @@ static bool poll_ports(struct worker *w)
 		struct iface *in;
 		uint16_t n;
 
-		if (!port)
+		if (!port || (w->slots[i].spread && spread_is_paused(w)))
 			continue;
 		n = rte_eth_rx_burst(port->dpdk_id, w->slots[i].queue, pkts, w->burst);
+		if (w->slots[i].spread)
+			spread_note(w, n);
 		if (n == 0)
 			continue;
 		any = true;
 		in = iface_by_index(port->iface);
-		if (in)
-			classify_frames(w, in, pkts, n);
-		else
+		if (!in)
 			worker_drop(w, pkts, n, DROP_TX_DOWN);
+		else if (w->slots[i].spread)
+			spread_frames(w, in, pkts, n);
+		else
+			classify_frames(w, in, pkts, n);
 	}
 	return any;
 }
@@ -75,7 +80,11 @@ bool worker_run_once(struct worker *w)
 	any = poll_ports(w);
 	any |= take_ring(w, w->from_slow);
 	any |= take_ring(w, w->from_workers);
+	if (w->spread)
+		any |= spread_take(w);
 	tx_flush(w);
+	if (w->spread)
+		spread_finish(w);
 	return any;
 }
 
@@ -118,7 +127,7 @@ static void sleep_until_work(struct worker *w, uint64_t idle_ns)
 
 	atomic_store_explicit(&w->asleep, true, memory_order_seq_cst);
 	if (rte_ring_empty(w->from_slow) && rte_ring_empty(w->from_workers) &&
-	    !atomic_load_explicit(&stopping, memory_order_relaxed)) {
+	    (!w->spread || spread_is_empty(w)) && !atomic_load_explicit(&stopping, memory_order_relaxed)) {
 		rcu_thread_offline();
 		(void)ppoll(fds, n, blind ? &nap : NULL, NULL);
 		rcu_thread_online();

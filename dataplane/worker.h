@@ -34,6 +34,7 @@ struct worker_counters {
 struct worker_slot {
 	struct port *port;
 	uint16_t queue;
+	bool spread; /* its frames are handed out to other workers, too (spread.h) */
 };
 
 struct worker {
@@ -50,6 +51,7 @@ struct worker {
 	struct rte_mempool *pool;
 	struct worker_tx *tx;	  /* buffered frames per port, flushed once a loop */
 	struct express *express;  /* what groups mean (express.h); NULL: all packets go by the stages */
+	struct spread *spread;	  /* NULL: the only worker */
 	struct worker_slot slots[WORKER_PORTS];
 	unsigned n_slots; /* none is used at or after it; slow thread writes, the worker reads it as a hint */
 	/* Token bucket of ICMP errors (icmp.c). */
@@ -96,6 +98,9 @@ void worker_to_slow(struct worker *w, struct rte_mbuf **pkts, unsigned n, enum d
 void worker_to_monitor(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 /* To another worker's from_workers ring (op set); counts WORKER_QUEUE. */
 void worker_to_worker(struct worker *w, struct worker *to, struct rte_mbuf **pkts, unsigned n);
+/* The same to any ring that it empties; returns how many of the first went. */
+unsigned worker_to_ring(
+    struct worker *w, struct worker *to, struct rte_ring *ring, struct rte_mbuf **pkts, unsigned n);
 /* Slow and monitor thread: hand packets (op set) to a worker and wake it. Frees and counts what does not fit. */
 void worker_inject(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 /* Any thread: wakes it if it sleeps; after an enqueue to one of its rings. */

@@ -60,10 +60,17 @@ void worker_to_monitor(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 
 void worker_to_worker(struct worker *w, struct worker *to, struct rte_mbuf **pkts, unsigned n)
 {
-	unsigned done = hand_over(to->from_workers, to->wake_fd, &to->asleep, pkts, n);
+	(void)worker_to_ring(w, to, to->from_workers, pkts, n);
+}
+
+unsigned worker_to_ring(
+    struct worker *w, struct worker *to, struct rte_ring *ring, struct rte_mbuf **pkts, unsigned n)
+{
+	unsigned done = hand_over(ring, to->wake_fd, &to->asleep, pkts, n);
 
 	if (done < n)
 		worker_drop(w, pkts + done, n - done, DROP_WORKER_QUEUE);
+	return done;
 }
 
 void worker_inject(struct worker *w, struct rte_mbuf **pkts, unsigned n)

@@ -12,8 +12,11 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/express.h"
+#include "dataplane/flow.h"
 #include "dataplane/port.h"
+#include "dataplane/spread.h"
 #include "dataplane/worker.h"
+#include "lib/crypto.h"
 
 #define RING_SIZE  4096
 #define POOL_CACHE 256
@@ -61,10 +64,11 @@ static void destroy_worker(struct worker *w)
 		close(w->wake_fd);
 	tx_destroy(w);
 	express_destroy(w);
+	spread_destroy(w);
 	free(w);
 }
 
-static struct worker *create_worker(unsigned id)
+static struct worker *create_worker(unsigned id, unsigned workers)
 {
 	struct worker *w = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN(sizeof(*w), RTE_CACHE_LINE_SIZE));
 
@@ -78,7 +82,7 @@ static struct worker *create_worker(unsigned id)
 	w->from_workers = create_ring("worker-to-worker", id);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!w->from_slow || !w->from_workers || w->wake_fd < 0 || tx_create(w) < 0 ||
-	    express_create(w) < 0) {
+	    express_create(w) < 0 || spread_create(w, workers) < 0) {
 		destroy_worker(w);
 		return NULL;
 	}
@@ -87,15 +91,18 @@ static struct worker *create_worker(unsigned id)
 
 int workers_create(unsigned n, unsigned mbufs, struct err_msg *msg)
 {
+	uint8_t key[32];
 	int err;
 
 	if (n == 0 || n > WORKER_MAX)
 		return err_set(msg, ERR_RANGE, "%u workers: expected 1 to %d", n, WORKER_MAX);
+	crypto_fill_random(key, sizeof(key));
+	flow_set_key(key);
 	err = create_pool(mbufs, msg);
 	if (err)
 		return err;
 	for (worker_count = 0; worker_count < n; worker_count++) {
-		worker_table[worker_count] = create_worker(worker_count);
+		worker_table[worker_count] = create_worker(worker_count, n);
 		if (!worker_table[worker_count])
 			return err_set(msg, ERR_NOMEM, "no memory for worker %u", worker_count);
 	}
@@ -135,6 +142,7 @@ int workers_add_port(struct port *port)
 			return ERR_FULL;
 		}
 		slot->queue = q;
+		slot->spread = spread_is_wanted(port->queues);
 		rcu_assign_pointer(slot->port, port);
 		if (slot - w->slots >= w->n_slots)
 			CMM_STORE_SHARED(w->n_slots, (unsigned)(slot - w->slots) + 1);

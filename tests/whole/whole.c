@@ -18,6 +18,7 @@
 #define WIRE_SLOTS 256
 
 struct worker *whole_worker;
+unsigned whole_workers = 1;
 
 static uint64_t seen_drops[DROP_REASONS];
 static struct ip_prefix last_prefix;
@@ -25,7 +26,7 @@ static struct ip_prefix last_prefix;
 int whole_start(void **state)
 {
 	static char prefix[32];
-	struct eal_config config = {.prefix = prefix, .workers = 1, .mem_mib = 64};
+	struct eal_config config = {.prefix = prefix, .workers = whole_workers, .mem_mib = 64};
 	struct err_msg msg = {""};
 
 	log_init("whole", LOG_LEVEL_WARN);
@@ -36,7 +37,7 @@ int whole_start(void **state)
 	}
 	rcu_register_thread();
 	group_init();
-	if (fib_init() != 0 || workers_create(1, MBUFS, &msg) != 0) {
+	if (fib_init() != 0 || workers_create(whole_workers, MBUFS, &msg) != 0) {
 		print_error("%s\n", msg.text);
 		return -1;
 	}

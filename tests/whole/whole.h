@@ -64,6 +64,7 @@ void whole_forget_drops(void);
 struct rte_mbuf *whole_mbuf(
     const void *data, size_t len); /* a packet as other threads inject it, meta zero */
 extern struct worker *whole_worker;
+extern unsigned whole_workers; /* before whole_start: how many; whole_worker is the first */
 
 #define WHOLE_DATA_BYTE 0x5a /* what the data of built packets consists of */
 

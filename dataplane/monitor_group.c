@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/group_deal.h"
 #include "dataplane/monitor_internal.h"
 #include "dataplane/tunnel.h"
 #include "lib/log.h"
@@ -22,6 +23,7 @@ struct group {
 	uint8_t mode, n, active; /* active: index of the (heaviest) member that serves, or NOBODY */
 	struct monitor_member m[FIBMSG_MEMBERS];
 	struct group_buckets *buckets; /* published, when several members serve */
+	struct group_deal *deal;       /* of a weighted one */
 };
 
 static struct group *groups[GROUP_MAX];
@@ -71,38 +73,6 @@ static uint32_t serving(const struct group *g, uint8_t *first)
 	return set ? set : 1u << *first;
 }
 
-/* Which member of those in the set a bucket goes to, in proportion to the weights. */
-static uint8_t member_at(const struct group *g, uint32_t set, uint64_t point)
-{
-	uint64_t total = 0, sum = 0;
-
-	for (unsigned i = 0; i < g->n; i++)
-		total += set & 1u << i ? g->m[i].weight : 0;
-	point = point * total / GROUP_BUCKETS;
-	for (unsigned i = 0; i < g->n; i++) {
-		sum += set & 1u << i ? g->m[i].weight : 0;
-		if (set & 1u << i && point < sum)
-			return (uint8_t)i;
-	}
-	return 0;
-}
-
-/* A flow stays where it is as long as its member serves: only the buckets of the others are dealt out anew.
- */
-static void fill_buckets(const struct group *g, uint32_t set, struct group_buckets *b)
-{
-	uint32_t all = (1u << g->n) - 1;
-
-	for (unsigned i = 0; i < GROUP_BUCKETS; i++) {
-		uint8_t home = member_at(g, all, i);
-
-		if (!(set & 1u << home))
-			home =
-			    member_at(g, set, i * 37u % GROUP_BUCKETS); /* spread, not all to one neighbour */
-		b->bucket[i] = g->m[home].nh;
-	}
-}
-
 static void publish(uint32_t index, struct group *g, uintptr_t v, struct group_buckets *buckets)
 {
 	struct group_buckets *old = g->buckets;
@@ -114,31 +84,35 @@ static void publish(uint32_t index, struct group *g, uintptr_t v, struct group_b
 		rcu_retire(free, old);
 }
 
+static bool publish_one(uint32_t index, struct group *g, struct nexthop *one)
+{
+	if (atomic_load_explicit(&group_forward[index], memory_order_relaxed) == (uintptr_t)one)
+		return false;
+	publish(index, g, (uintptr_t)one, NULL);
+	return true;
+}
+
 /* True when what serves is not what served. */
 static bool judge_group(uint32_t index, struct group *g)
 {
 	uint32_t set = serving(g, &g->active);
 	struct nexthop *one = g->active == NOBODY ? &nexthop_none_live : g->m[g->active].nh;
-	uintptr_t was = atomic_load_explicit(&group_forward[index], memory_order_relaxed);
-	struct group_buckets *b = NULL;
+	struct group_buckets now = {.bucket = {0}}, *made;
 
-	if (set & (set - 1)) { /* more than one */
-		b = calloc(1, sizeof(*b));
-		if (!b)
-			log_err("group %u: no memory to share between its members, one serves", g->id);
-	}
-	if (!b) {
-		if (was == (uintptr_t)one)
-			return false;
-		publish(index, g, (uintptr_t)one, NULL);
-		return true;
-	}
-	fill_buckets(g, set, b);
-	if (g->buckets && memcmp(g->buckets->bucket, b->bucket, sizeof(b->bucket)) == 0) {
-		free(b);
+	if (!(set & (set - 1))) /* one or none */
+		return publish_one(index, g, one);
+	for (unsigned i = 0; i < g->n; i++)
+		now.member[i] = g->m[i].nh;
+	group_deal_fill(g->deal, set, now.bucket);
+	if (g->buckets && memcmp(g->buckets, &now, sizeof(now)) == 0)
 		return false;
+	made = malloc(sizeof(*made));
+	if (!made) {
+		log_err("group %u: no memory to share between its members, one serves", g->id);
+		return publish_one(index, g, one);
 	}
-	publish(index, g, (uintptr_t)b | 1, b);
+	*made = now;
+	publish(index, g, (uintptr_t)made | 1, made);
 	return true;
 }
 
@@ -174,22 +148,51 @@ static void call_set(void *arg)
 	c->gone = was;
 }
 
+/* NULL: no memory. */
+static struct group *make_group(uint32_t id, uint8_t mode, const struct monitor_member *m, unsigned n)
+{
+	struct group *g = calloc(1, sizeof(*g));
+	struct group_share shares[FIBMSG_MEMBERS];
+
+	if (!g)
+		return NULL;
+	g->id = id;
+	g->mode = mode;
+	g->n = (uint8_t)n;
+	if (n)
+		memcpy(g->m, m, n * sizeof(*m));
+	if (mode == FIBMSG_GROUP_ORDERED || n < 2)
+		return g;
+	/* here and not when a member dies: it takes a while */
+	for (unsigned i = 0; i < n; i++)
+		shares[i] = (struct group_share){.id = m[i].nh->id ? m[i].nh->id : ~i, .weight = m[i].weight};
+	g->deal = malloc(sizeof(*g->deal));
+	if (!g->deal) {
+		free(g);
+		return NULL;
+	}
+	group_deal_make(g->deal, shares, n);
+	return g;
+}
+
+static void free_group(struct group *g)
+{
+	if (g)
+		free(g->deal);
+	free(g);
+}
+
 int monitor_group_set(uint32_t index, uint32_t id, uint8_t mode, const struct monitor_member *m, unsigned n)
 {
 	struct group_call c = {.index = index};
 
 	if (index >= GROUP_MAX || index <= GROUP_HOST || n > FIBMSG_MEMBERS)
 		return ERR_RANGE;
-	c.made = calloc(1, sizeof(*c.made));
+	c.made = make_group(id, mode, m, n);
 	if (!c.made)
 		return ERR_NOMEM;
-	c.made->id = id;
-	c.made->mode = mode;
-	c.made->n = (uint8_t)n;
-	if (n)
-		memcpy(c.made->m, m, n * sizeof(*m));
 	monitor_call(call_set, &c);
-	free(c.gone);
+	free_group(c.gone);
 	return 0;
 }
 
@@ -212,7 +215,7 @@ void monitor_group_del(uint32_t index)
 	if (index >= GROUP_MAX || index <= GROUP_HOST)
 		return;
 	monitor_call(call_del, &c);
-	free(c.gone);
+	free_group(c.gone);
 }
 
 static void call_replace(void *arg)
@@ -305,7 +308,7 @@ void monitor_groups_clear(void)
 		if (!groups[i])
 			continue;
 		publish(i, groups[i], (uintptr_t)&nexthop_no_route, NULL);
-		free(groups[i]);
+		free_group(groups[i]);
 		groups[i] = NULL;
 	}
 	groups_end = 0;

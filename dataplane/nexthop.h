@@ -56,12 +56,12 @@ extern struct nexthop nexthop_host, nexthop_unreachable, nexthop_prohibit, nexth
 
 #define GROUP_MAX     65536
 #define GROUP_HOST    1u /* dense index of the group "for this host", made by the slow thread at start */
-#define GROUP_BUCKETS 64 /* of a weighted group; a flow's hash chooses one */
+#define GROUP_BUCKETS 256 /* of a weighted group; a flow's hash chooses one */
 
-/* A weighted or multipath group as readers see it. */
+/* A weighted or multipath group as readers see it: six cache lines, where pointers would be 32. */
 struct group_buckets {
-	struct nexthop *bucket[GROUP_BUCKETS];
-	struct rcu_head rcu;
+	struct nexthop *member[FIBMSG_MEMBERS];
+	uint8_t bucket[GROUP_BUCKETS]; /* index into member */
 };
 
 /*
@@ -89,12 +89,22 @@ static inline void forward_changed(void)
 	atomic_fetch_add_explicit(&forward_epoch, 1, memory_order_release); /* pair: express_frames */
 }
 
+/* All bits of the hash count; hashes below GROUP_BUCKETS name their bucket. */
+static inline unsigned group_bucket_of(uint32_t flow_hash)
+{
+	flow_hash ^= flow_hash >> 16;
+	return (flow_hash ^ flow_hash >> 8) % GROUP_BUCKETS;
+}
+
 static inline const struct nexthop *group_pick(uint32_t index, uint32_t flow_hash)
 {
 	uintptr_t v = atomic_load_explicit(&group_forward[index], memory_order_consume);
 
-	if (__builtin_expect(v & 1, 0))
-		return ((const struct group_buckets *)(v & ~(uintptr_t)1))->bucket[flow_hash % GROUP_BUCKETS];
+	if (__builtin_expect(v & 1, 0)) {
+		const struct group_buckets *b = (const struct group_buckets *)(v & ~(uintptr_t)1);
+
+		return b->member[b->bucket[group_bucket_of(flow_hash)]];
+	}
 	return (const struct nexthop *)v;
 }
 

@@ -191,7 +191,9 @@ static void test_weighted_group(void **state)
 	unsigned by1 = 0, by2 = 0;
 
 	for (unsigned i = 0; i < GROUP_BUCKETS; i++)
-		half.bucket[i] = i % 2 ? &wan1.via : &wan2.via;
+		half.bucket[i] = i % 2;
+	half.member[0] = &wan2.via;
+	half.member[1] = &wan1.via;
 	atomic_store_explicit(&group_forward[group], (uintptr_t)&half | 1, memory_order_release);
 	for (uint16_t flow = 0; flow < FLOWS; flow++) {
 		struct whole_udp udp = {

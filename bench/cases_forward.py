@@ -3,6 +3,7 @@
 import os
 import re
 
+import idle
 import testpmd
 from harness import Case, Unavailable, call
 
@@ -12,6 +13,7 @@ SPILL = 65536  # two or three cache lines each are beyond a core's own cache of 
 
 
 SPREAD = ("--queues", "1", "--packets", "512")  # in flight for each of two workers
+DAEMONS = ("dataplane/byway-dataplane", "control/byway-control")
 WORK = ("--work", "1000")  # cycles a packet, about what sealing 512 bytes takes
 
 
@@ -83,4 +85,7 @@ CASES = [
          programs=("bench/workers",)),
     Case("workers/spread-work", "Mpackets/s", "higher", workers(2, *SPREAD, *WORK), "one worker",
          workers(1, "--packets", "1024", *WORK), programs=("bench/workers",)),
+    Case("idle/workers", "% of a core", "lower", lambda b: idle.router(b).measure_idle(0), programs=DAEMONS),
+    Case("idle/all", "% of a core", "lower", lambda b: idle.router(b).measure_idle(1), programs=DAEMONS),
+    Case("idle/wake", "us", "lower", lambda b: idle.router(b).measure_wake(), programs=DAEMONS),
 ]

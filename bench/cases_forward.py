@@ -85,7 +85,7 @@ CASES = [
          programs=("bench/workers",)),
     Case("workers/spread-work", "Mpackets/s", "higher", workers(2, *SPREAD, *WORK), "one worker",
          workers(1, "--packets", "1024", *WORK), programs=("bench/workers",)),
-    Case("idle/workers", "% of a core", "lower", lambda b: idle.router(b).measure_idle(0), programs=DAEMONS),
-    Case("idle/all", "% of a core", "lower", lambda b: idle.router(b).measure_idle(1), programs=DAEMONS),
-    Case("idle/wake", "us", "lower", lambda b: idle.router(b).measure_wake(), programs=DAEMONS),
+    Case("idle/workers", "% of a core", "lower", idle.workers, programs=DAEMONS),
+    Case("idle/all", "% of a core", "lower", idle.everything, programs=DAEMONS),
+    Case("idle/wake", "us", "lower", idle.wake, programs=DAEMONS),
 ]

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A router that has nothing to do: both daemons in a network namespace, two WANs and a lan on veth ports (AF_XDP), lines
-watched at their defaults. What its threads cost, and how long its first packet takes after a rest.
+"""A router that has nothing to do: both daemons in a network namespace, two WANs and a lan on veth ports (AF_XDP). What its threads cost, and how long its first packet takes after a rest.
 
 The namespaces are the lab's (tests/lab/net.py); they end with this process.
 """
@@ -31,21 +30,22 @@ router:
   id: 10.1.0.1
   source: ["10.1.0.1"]
 ports:
-  wan1: { device: eth1, role: wan, addresses: ["192.0.2.2/24"], gateways: ["192.0.2.1"], preference: 1 }
-  wan2: { device: eth2, role: wan, addresses: ["198.51.100.2/24"], gateways: ["198.51.100.1"], preference: 2 }
+  wan1: { device: eth1, role: wan, addresses: ["192.0.2.2/24"], gateways: ["192.0.2.1"], preference: 1%(probe)s }
+  wan2: { device: eth2, role: wan, addresses: ["198.51.100.2/24"], gateways: ["198.51.100.1"], preference: 2%(probe)s }
   lan: { device: eth0, role: lan, addresses: ["10.1.0.1/24"] }
 """
+RARELY = ", probe: { interval: 1m, timeout: 1s }"  # as good as off, so that workers are alone
 
 
 class Router:
     """The router, its two gateways and a host; ended at exit."""
 
-    def __init__(self, build):
+    def __init__(self, build, watch):
         if os.geteuid() != 0:
             raise Unavailable("network namespaces need root")
         import byway  # pylint: disable=import-outside-toplevel
         import net  # pylint: disable=import-outside-toplevel
-        self.prefix, self.spent, self.net_module = f"idle{os.getpid()}", [], net
+        self.prefix = f"idle{os.getpid()}-{'watched' if watch else 'alone'}"
         self.net = net.Net(self.prefix)
         try:
             self.net.create()
@@ -53,7 +53,7 @@ class Router:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it is called then, too
             self.wire()
             node = self.net.nodes["router"]
-            node.write("/etc/byway/byway.yaml", CONFIG)
+            node.write("/etc/byway/byway.yaml", CONFIG % {"probe": "" if watch else RARELY})
             self.dataplane = byway.start_daemon(node, "byway-dataplane", ["--control-gid", byway.CONTROL_ID], build)
             self.add_user(node, byway.CONTROL_ID)
             byway.start_daemon(node, "byway-control", ["--config", "/etc/byway/byway.yaml"], build)
@@ -96,19 +96,12 @@ class Router:
             workers += ns if "worker" in name else 0
         return workers, everything
 
-    def measure_idle(self, which):
-        """Per cent of a core over a window: 0: workers, 1: all. Both are taken at once and given out in turns."""
-        for window in self.spent:
-            if window[which] is not None:
-                value, window[which] = window[which], None
-                return value
+    def measure_idle(self):
+        """Per cent of a core over a window: workers, all threads."""
         before, from_ns = self.spent_ns(), time.monotonic_ns()
         time.sleep(WINDOW_S)
         took = time.monotonic_ns() - from_ns
-        window = [100 * (now - then) / took for now, then in zip(self.spent_ns(), before)]
-        self.spent.append(window)
-        value, window[which] = window[which], None
-        return value
+        return [100 * (now - then) / took for now, then in zip(self.spent_ns(), before)]
 
     def open_socket(self, node):
         """A UDP socket in a node's network namespace; a thread of its own goes there, this one stays."""
@@ -143,7 +136,22 @@ class Router:
         return statistics.median(taken)
 
 
-def router(bench):
-    if "idle" not in bench.cache:
-        bench.cache["idle"] = Router(bench.build)
-    return bench.cache["idle"]
+def router(bench, watch):
+    key = ("idle", watch)
+    if key not in bench.cache:
+        bench.cache[key] = Router(bench.build, watch)
+    return bench.cache[key]
+
+
+def workers(bench):
+    """Lines watched once a minute: nothing wakes a worker."""
+    return router(bench, False).measure_idle()[0]
+
+
+def everything(bench):
+    """All threads of the dataplane, lines watched at their defaults."""
+    return router(bench, True).measure_idle()[1]
+
+
+def wake(bench):
+    return router(bench, True).measure_wake()

@@ -251,6 +251,7 @@ static int run_mode(const struct mode *m, const struct lpm_options *o, const str
 	const struct lpm_engine *e = lpm_engine_find(o->engine, o->family);
 	struct lpm_keys keys;
 	void *t;
+	int err;
 
 	if (!e || (m->writes && !e->set)) {
 		fprintf(stderr, "lpm: there is no engine '%s' for IPv%u that can do '%s'\n", o->engine,
@@ -259,6 +260,9 @@ static int run_mode(const struct mode *m, const struct lpm_options *o, const str
 	}
 	if (e->dpdk && lpm_eal_start() != 0)
 		return ERR_IO;
+	err = m->writes ? lpm_place_writer(o->readers) : 0;
+	if (err)
+		return err;
 	if (lpm_keys_make(table, o->n_keys, e->host_order, &keys) != 0)
 		return ERR_NOMEM;
 	t = lpm_engine_open(e, o, table, &keys);
@@ -352,6 +356,8 @@ int main(int argc, char **argv)
 			fprintf(stderr, "lpm: an option is unknown or out of range\n");
 			return 2;
 		}
+	if (optind < argc && strcmp(argv[optind], "churn") == 0)
+		o.readers = 1;
 	if (optind + 1 != argc || !o.routes == !random_table.n) {
 		fprintf(stderr, "lpm: expected MODE and --routes FILE\n");
 		return 2;

@@ -92,6 +92,12 @@ uint64_t lpm_sum(const struct lpm_engine *e, void *t, const struct lpm_keys *k, 
 /* Seconds of one lap over all keys, on this thread's own clock. */
 double lpm_lap(const struct lpm_engine *e, void *t, const struct lpm_keys *k, unsigned burst);
 
+/*
+ * Pins the main thread to the first CPU that the process may use, and readers to the second. Before the table
+ * is made: liburcu's thread is born with it and stays where the writer is. ERR_UNSUPPORTED: there are not so
+ * many.
+ */
+int lpm_place_writer(unsigned readers);
 int lpm_run_update(const struct lpm_engine *e, void *t, const struct lpm_options *o,
     const struct lpm_table *table, const struct lpm_keys *k);
 int lpm_run_churn(const struct lpm_engine *e, void *t, const struct lpm_options *o,

@@ -29,11 +29,17 @@ struct reader {
 	void *t;
 	const struct lpm_keys *keys;
 	unsigned burst;
-	unsigned cpu;
 	atomic_bool stop;
 	_Atomic uint64_t looked_up;
 	pthread_t thread;
 };
+
+struct progress {
+	uint64_t looked_up;
+	double seconds;
+};
+
+static unsigned reader_cpu;
 
 static void pin(unsigned cpu)
 {
@@ -49,7 +55,7 @@ static void *read_on(void *arg)
 	struct reader *r = arg;
 	uint64_t values[LPM_BURST_MAX], done = 0;
 
-	pin(r->cpu);
+	pin(reader_cpu);
 	rcu_register_thread();
 	for (size_t i = 0; !atomic_load_explicit(&r->stop, memory_order_relaxed); i += r->burst) {
 		if (i + r->burst > r->keys->n)
@@ -63,25 +69,48 @@ static void *read_on(void *arg)
 	return NULL;
 }
 
-/* The main thread takes the first CPU it may use, the reader the second. */
-static int start_reader(struct reader *r)
+int lpm_place_writer(unsigned readers)
 {
-	cpu_set_t set;
 	unsigned cpus[2], n = 0;
+	cpu_set_t set;
 
-	sched_getaffinity(0, sizeof(set), &set);
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return ERR_IO;
 	for (unsigned i = 0; i < CPU_SETSIZE && n < 2; i++)
 		if (CPU_ISSET(i, &set))
 			cpus[n++] = i;
-	if (n < 2) {
+	if (n <= readers) {
 		fprintf(stderr, "lpm: a reader and a writer need two CPUs\n");
 		return ERR_UNSUPPORTED;
 	}
-	r->cpu = cpus[1];
-	if (pthread_create(&r->thread, NULL, read_on, r) != 0)
-		return ERR_NOMEM;
 	pin(cpus[0]);
+	reader_cpu = cpus[n - 1];
 	return 0;
+}
+
+static int start_reader(struct reader *r)
+{
+	return pthread_create(&r->thread, NULL, read_on, r) == 0 ? 0 : ERR_NOMEM;
+}
+
+/* What the reader has looked up so far, and the time that it had for it, whatever else ran on its CPU. */
+static void read_reader(struct reader *r, struct progress *out)
+{
+	struct timespec ts = {0};
+	clockid_t its_clock;
+
+	if (pthread_getcpuclockid(r->thread, &its_clock) == 0)
+		(void)clock_gettime(its_clock, &ts);
+	out->looked_up = atomic_load_explicit(&r->looked_up, memory_order_relaxed);
+	out->seconds = (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static double lookups_per_second(struct reader *r, const struct progress *before)
+{
+	struct progress now;
+
+	read_reader(r, &now);
+	return (double)(now.looked_up - before->looked_up) / (now.seconds - before->seconds);
 }
 
 static void stop_reader(struct reader *r)
@@ -144,7 +173,8 @@ int lpm_run_update(const struct lpm_engine *e, void *t, const struct lpm_options
 	size_t n_routes, at = 0, n, batch;
 	struct lpm_route *routes = choose_routes(table, &n_routes);
 	int err = routes ? 0 : ERR_NOMEM;
-	uint64_t start, read_before, now;
+	struct progress before = {0};
+	uint64_t start, now;
 
 	if (!err && o->readers)
 		err = start_reader(&r);
@@ -153,7 +183,8 @@ int lpm_run_update(const struct lpm_engine *e, void *t, const struct lpm_options
 	batch = n_routes < BATCH ? n_routes : BATCH;
 	usleep(SETTLE_MS * 1000);
 	start = now = nsec_monotonic();
-	read_before = atomic_load_explicit(&r.looked_up, memory_order_relaxed);
+	if (o->readers)
+		read_reader(&r, &before);
 	for (n = 0; !err && now - start < o->millis * NSEC_PER_MSEC; n += 2 * batch) {
 		err = change_batch(e, t, routes, n_routes, &at, batch);
 		now = nsec_monotonic();
@@ -161,8 +192,7 @@ int lpm_run_update(const struct lpm_engine *e, void *t, const struct lpm_options
 	if (!err)
 		printf("updates-per-second %.0f lookups-per-second %.0f\n",
 		    (double)n * 1e9 / (double)(now - start),
-		    (double)(atomic_load_explicit(&r.looked_up, memory_order_relaxed) - read_before) * 1e9 /
-			(double)(now - start));
+		    o->readers ? lookups_per_second(&r, &before) : 0);
 	if (o->readers)
 		stop_reader(&r);
 	free(routes);
@@ -177,14 +207,15 @@ int lpm_run_churn(const struct lpm_engine *e, void *t, const struct lpm_options 
 	size_t n_routes, at = 0, n = 0, batch = 32;
 	struct lpm_route *routes = choose_routes(table, &n_routes);
 	int err = routes ? start_reader(&r) : ERR_NOMEM;
-	uint64_t start, read_before, now;
+	struct progress before = {0};
+	uint64_t start, now;
 	double reached;
 
 	if (err)
 		return err;
 	usleep(SETTLE_MS * 1000);
 	start = now = nsec_monotonic();
-	read_before = atomic_load_explicit(&r.looked_up, memory_order_relaxed);
+	read_reader(&r, &before);
 	while (!err && now - start < o->millis * NSEC_PER_MSEC) {
 		if ((double)n < (double)o->rate * (double)(now - start) / 1e9) {
 			err = change_batch(e, t, routes, n_routes, &at, batch < n_routes ? batch : n_routes);
@@ -197,10 +228,7 @@ int lpm_run_churn(const struct lpm_engine *e, void *t, const struct lpm_options 
 		now = nsec_monotonic();
 	}
 	reached = (double)n * 1e9 / (double)(now - start);
-	printf("lookups-per-second %.0f updates-per-second %.0f\n",
-	    (double)(atomic_load_explicit(&r.looked_up, memory_order_relaxed) - read_before) * 1e9 /
-		(double)(now - start),
-	    reached);
+	printf("lookups-per-second %.0f updates-per-second %.0f\n", lookups_per_second(&r, &before), reached);
 	stop_reader(&r);
 	free(routes);
 	if (!err && reached < 0.9 * (double)o->rate) {

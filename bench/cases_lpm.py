@@ -86,9 +86,21 @@ def family_cases(family):
         yield against_fib(f"{f}-burst/{burst}", family, "M lookups/s", "higher", lookup, "--burst", str(burst))
 
 
+def candidate_cases(family, engines):
+    """What each structure could do, ours and DPDK's among them: hot, cold, MB."""
+    for name in engines:
+        options = OURS if name == "byway" else ("--engine", name, "--form", "best")
+        case = f"lpm{family}-candidates/{name}"
+        yield Case(case, "M lookups/s", "higher", lookup(family, *options), programs=PROGRAMS)
+        yield Case(f"{case}-cold", "M lookups/s", "higher", cold(family, *options), programs=PROGRAMS)
+        yield Case(f"{case}-memory", "MB", "lower", memory(family, "least", *options), programs=PROGRAMS)
+
+
 def churn_case(family):
     return Case(f"lpm-churn/ipv{family}", "M lookups/s", "higher", churn(family, 100_000), "itself at rest", churn(family, 0),
                 PROGRAMS)
 
 
-CASES = [*family_cases(4), *family_cases(6), churn_case(4), churn_case(6)]
+CASES = [*family_cases(4), *family_cases(6), churn_case(4), churn_case(6),
+         *candidate_cases(4, ("byway", "rte_fib", "dxr18", "dxr19", "dxr20", "btree")),
+         *candidate_cases(6, ("byway", "rte_fib", "btree"))]

@@ -74,7 +74,7 @@ class Bench:
     @functools.cached_property
     def _routes(self):
         try:
-            return tables.write(self.tables, self.folder)
+            return tables.write(self.tables, self.folder, self.build)
         except tables.TablesError as e:
             raise BenchError(f"--tables {self.tables}: {e}") from e
 

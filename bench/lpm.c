@@ -15,6 +15,7 @@
  *
  *   --engine NAME   byway (default), rte_fib, or a candidate     --form NAME    how it looks up; best: the
  * fastest
+ *   --against NAME  also this one, in turns
  *   --burst N       keys a call, 64                              --keys N       4194304
  *   --millis N      1000                                         --values N     distinct values, 256
  *   --max-routes N  so many of the table's                       --touch N      bytes written of each buffer,
@@ -36,6 +37,9 @@
 #include "lib/err.h"
 
 #define LAPS_MAX    10000
+#define SIDES_MAX   2
+#define TURN	    3	/* laps */
+#define COLD_TURN   0.1 /* seconds */
 #define BUFFER_LEN  2048u
 #define RING_LEN    (256u << 20)
 #define BURST_LIMIT 200000 /* cycles: a burst that took longer was interrupted */
@@ -59,24 +63,26 @@ static double wall_seconds(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-uint64_t lpm_sum(const struct lpm_engine *e, void *t, const struct lpm_keys *k, unsigned burst)
+/* Hash over the values of all keys, in order; equal for engines that agree. */
+static uint64_t sum_values(const struct lpm_side *s, unsigned burst)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i + burst <= k->n; i += burst) {
-		e->lookup(t, (uint8_t *)k->addrs + i * k->size, values, burst);
+	for (size_t i = 0; i + burst <= s->keys.n; i += burst) {
+		s->e->lookup(s->t, (uint8_t *)s->keys.addrs + i * s->keys.size, values, burst);
 		for (unsigned j = 0; j < burst; j++)
-			sum = sum * 0x100000001b3u + (e->wide ? values[j] : ((uint32_t *)values)[j]);
+			sum = sum * 0x100000001b3u + (s->e->wide ? values[j] : ((uint32_t *)values)[j]);
 	}
 	return sum;
 }
 
-double lpm_lap(const struct lpm_engine *e, void *t, const struct lpm_keys *k, unsigned burst)
+/* Seconds of one lap over all keys, on this thread's own clock. */
+static double run_lap(const struct lpm_side *s, unsigned burst)
 {
 	double start = own_seconds();
 
-	for (size_t i = 0; i + burst <= k->n; i += burst)
-		e->lookup(t, (uint8_t *)k->addrs + i * k->size, values, burst);
+	for (size_t i = 0; i + burst <= s->keys.n; i += burst)
+		s->e->lookup(s->t, (uint8_t *)s->keys.addrs + i * s->keys.size, values, burst);
 	return own_seconds() - start;
 }
 
@@ -87,63 +93,91 @@ static int compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Lookups a second of the median lap. */
-static double measure_laps(
-    const struct lpm_engine *e, void *t, const struct lpm_keys *k, unsigned burst, unsigned millis)
+/* Lookups a second of the median lap of each side. */
+static void measure_laps(
+    const struct lpm_side *sides, unsigned n_sides, unsigned burst, unsigned millis, double *rates)
 {
-	static double laps[LAPS_MAX];
-	double end = wall_seconds() + millis / 1e3;
+	static double laps[SIDES_MAX][LAPS_MAX];
+	double end = wall_seconds() + n_sides * millis / 1e3;
 	unsigned n = 0;
 
 	do {
-		laps[n++] = lpm_lap(e, t, k, burst);
-	} while (n < LAPS_MAX && (n < 3 || wall_seconds() < end));
-	qsort(laps, n, sizeof(laps[0]), compare_doubles);
-	return (double)(k->n / burst * burst) / laps[n / 2];
+		for (unsigned s = 0; s < n_sides; s++) {
+			(void)run_lap(&sides[s], burst);
+			for (unsigned i = 0; i < TURN; i++)
+				laps[s][n + i] = run_lap(&sides[s], burst);
+		}
+		n += TURN;
+	} while (n + TURN <= LAPS_MAX && wall_seconds() < end);
+	for (unsigned s = 0; s < n_sides; s++) {
+		qsort(laps[s], n, sizeof(laps[s][0]), compare_doubles);
+		rates[s] = (double)(sides[s].keys.n / burst * burst) / laps[s][n / 2];
+	}
 }
 
 /* The fastest of the engine's forms on these keys. */
-static const char *find_best(
-    const struct lpm_engine *e, void *t, const struct lpm_options *o, const struct lpm_keys *k)
+static const char *find_best(const struct lpm_side *s, unsigned burst)
 {
 	const char *best = NULL;
 	double rate, most = 0;
 
-	for (unsigned i = 0; e->forms[i]; i++) {
-		if (e->select(t, e->forms[i]) != 0)
+	for (unsigned i = 0; s->e->forms[i]; i++) {
+		if (s->e->select(s->t, s->e->forms[i]) != 0)
 			continue;
-		rate = measure_laps(e, t, k, o->burst, 150);
+		measure_laps(s, 1, burst, 150, &rate);
 		if (rate > most) {
 			most = rate;
-			best = e->forms[i];
+			best = s->e->forms[i];
 		}
 	}
 	return best;
 }
 
-void *lpm_engine_open(const struct lpm_engine *e, const struct lpm_options *o, const struct lpm_table *t,
-    const struct lpm_keys *k)
+/* Its table loaded, its keys made, its form selected. */
+static int open_side(struct lpm_side *s, const char *engine, const char *form, const struct lpm_options *o,
+    const struct lpm_table *table)
 {
-	const char *form = o->form;
-	void *made = e->create(t);
-
-	if (!made)
-		return NULL;
-	if (strcmp(form, "best") == 0)
-		form = find_best(e, made, o, k);
-	if (!form || e->select(made, form) != 0) {
-		fprintf(stderr, "lpm: %s does not look up as '%s' here\n", e->name, o->form);
-		return NULL;
+	s->e = lpm_engine_find(engine, o->family);
+	if (!s->e) {
+		fprintf(stderr, "lpm: there is no engine '%s' for IPv%u\n", engine, o->family);
+		return ERR_INVALID;
 	}
-	printf("engine %s form %s routes %zu\n", e->name, form, t->n);
-	return made;
+	if (s->e->dpdk && lpm_eal_start() != 0)
+		return ERR_IO;
+	if (lpm_keys_make(table, o->n_keys, s->e->host_order, &s->keys) != 0)
+		return ERR_NOMEM;
+	s->t = s->e->create(table);
+	if (!s->t)
+		return ERR_NOMEM;
+	if (strcmp(form, "best") == 0)
+		form = find_best(s, o->burst);
+	if (!form || s->e->select(s->t, form) != 0) {
+		fprintf(stderr, "lpm: %s does not look up as '%s' here\n", engine, form ? form : "best");
+		return ERR_UNSUPPORTED;
+	}
+	printf("engine %s form %s routes %zu\n", engine, form, table->n);
+	return 0;
 }
 
-static int run_lookup(const struct lpm_engine *e, void *t, const struct lpm_options *o,
-    const struct lpm_table *table, const struct lpm_keys *k)
+static void print_rates(const double *rates, unsigned n_sides)
 {
-	printf("sum %016lx\n", (unsigned long)lpm_sum(e, t, k, o->burst));
-	printf("lookups-per-second %.0f\n", measure_laps(e, t, k, o->burst, o->millis));
+	printf("lookups-per-second %.0f\n", rates[0]);
+	if (n_sides > 1)
+		printf("against-lookups-per-second %.0f\n", rates[1]);
+}
+
+static int run_lookup(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
+    const struct lpm_table *table)
+{
+	double rates[SIDES_MAX] = {0};
+
+	for (unsigned s = 1; s < n_sides; s++)
+		if (sum_values(&sides[s], o->burst) != sum_values(&sides[0], o->burst)) {
+			fprintf(stderr, "lpm: the engines do not agree; compare names an address\n");
+			return ERR_PROTO;
+		}
+	measure_laps(sides, n_sides, o->burst, o->millis, rates);
+	print_rates(rates, n_sides);
 	return 0;
 }
 
@@ -184,89 +218,126 @@ static void pass_packets(uint8_t *ring, size_t *at, unsigned n, unsigned touch)
 	}
 }
 
-static int run_cold(const struct lpm_engine *e, void *t, const struct lpm_options *o,
-    const struct lpm_table *table, const struct lpm_keys *k)
+struct cold {
+	uint8_t *ring;
+	size_t at; /* in the ring */
+	uint64_t overhead, interrupted;
+	uint64_t cycles[SIDES_MAX], done[SIDES_MAX];
+	size_t key[SIDES_MAX];
+};
+
+/* One burst between packets; the cycles of the lookup. */
+static uint64_t look_up_cold(
+    struct cold *c, const struct lpm_side *side, size_t *key, const struct lpm_options *o)
 {
-	uint64_t cycles = 0, done = 0, interrupted = 0, overhead = clock_cycles();
-	double hz = tsc_hz(), end = wall_seconds() + o->millis / 1e3;
-	uint8_t *ring = lpm_pages_alloc(RING_LEN);
-	size_t at = 0, key = 0;
+	const uint8_t *keys;
+	uint64_t start, took;
 	unsigned aux;
 
-	if (!ring)
-		return ERR_NOMEM;
-	for (unsigned lap = 0; wall_seconds() < end || lap < 2 * RING_LEN / BUFFER_LEN / o->burst; lap++) {
-		uint64_t start, took;
+	pass_packets(c->ring, &c->at, o->burst, o->touch);
+	*key = *key + o->burst > side->keys.n ? 0 : *key;
+	keys = (uint8_t *)side->keys.addrs + *key * side->keys.size;
+	*key += o->burst;
+	/* the keys stand in the packets, which a router has just read */
+	for (unsigned i = 0; i < o->burst * side->keys.size; i += 64)
+		_mm_prefetch((const char *)keys + i, _MM_HINT_T0);
+	_mm_mfence();
+	start = __rdtscp(&aux);
+	_mm_lfence();
+	side->e->lookup(side->t, (void *)(uintptr_t)keys, values, o->burst);
+	took = __rdtscp(&aux) - start;
+	_mm_lfence();
+	return took > c->overhead ? took - c->overhead : 0;
+}
 
-		pass_packets(ring, &at, o->burst, o->touch);
-		key = key + o->burst > k->n ? 0 : key;
-		/* the keys stand in the packets, which a router has just read */
-		for (unsigned i = 0; i < o->burst * k->size; i += 64)
-			_mm_prefetch((const char *)k->addrs + key * k->size + i, _MM_HINT_T0);
-		_mm_mfence();
-		start = __rdtscp(&aux);
-		_mm_lfence();
-		e->lookup(t, (uint8_t *)k->addrs + key * k->size, values, o->burst);
-		took = __rdtscp(&aux) - start;
-		_mm_lfence();
-		key += o->burst;
-		if (took > BURST_LIMIT || lap < RING_LEN / BUFFER_LEN / o->burst) {
-			interrupted += took > BURST_LIMIT;
-			continue;
+/* A turn of one side: first as many bursts as the whole ring is long, not counted, then as long as a turn is.
+ */
+static void turn_cold(struct cold *c, const struct lpm_side *side, unsigned s, const struct lpm_options *o)
+{
+	double end;
+
+	for (size_t i = 0; i < RING_LEN / BUFFER_LEN; i += o->burst)
+		(void)look_up_cold(c, side, &c->key[s], o);
+	end = wall_seconds() + COLD_TURN;
+	while (wall_seconds() < end)
+		for (unsigned i = 0; i < 64; i++) {
+			uint64_t took = look_up_cold(c, side, &c->key[s], o);
+
+			if (took > BURST_LIMIT) {
+				c->interrupted++;
+				continue;
+			}
+			c->cycles[s] += took;
+			c->done[s] += o->burst;
 		}
-		cycles += took > overhead ? took - overhead : 0;
-		done += o->burst;
+}
+
+static int run_cold(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
+    const struct lpm_table *table)
+{
+	struct cold c = {.ring = lpm_pages_alloc(RING_LEN), .overhead = clock_cycles()};
+	double rates[SIDES_MAX] = {0}, hz = tsc_hz(), end;
+
+	if (!c.ring)
+		return ERR_NOMEM;
+	end = wall_seconds() + n_sides * o->millis / 1e3;
+	do {
+		for (unsigned s = 0; s < n_sides; s++)
+			turn_cold(&c, &sides[s], s, o);
+	} while (wall_seconds() < end);
+	for (unsigned s = 0; s < n_sides; s++) {
+		rates[s] = (double)c.done[s] / ((double)c.cycles[s] / hz);
+		printf("%scycles-per-lookup %.2f\n", s ? "against-" : "",
+		    (double)c.cycles[s] / (double)c.done[s]);
 	}
-	printf("lookups-per-second %.0f\n", (double)done / ((double)cycles / hz));
-	printf("cycles-per-lookup %.2f clock-overhead %lu interrupted %lu\n", (double)cycles / (double)done,
-	    (unsigned long)overhead, (unsigned long)interrupted);
+	print_rates(rates, n_sides);
+	printf(
+	    "clock-overhead %lu interrupted %lu\n", (unsigned long)c.overhead, (unsigned long)c.interrupted);
 	return 0;
 }
 
-static int run_memory(const struct lpm_engine *e, void *t, const struct lpm_options *o,
-    const struct lpm_table *table, const struct lpm_keys *k)
+static int run_memory(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
+    const struct lpm_table *table)
 {
 	struct lpm_bytes b = {0};
 
-	e->memory(t, table, &b);
+	sides->e->memory(sides->t, table, &b);
 	printf("bytes %zu least %zu control %zu\n", b.tables, b.least, b.control);
 	return 0;
 }
 
 static const struct mode {
 	const char *name;
-	bool writes;
-	int (*run)(const struct lpm_engine *e, void *t, const struct lpm_options *o,
-	    const struct lpm_table *table, const struct lpm_keys *k);
+	bool writes, in_turns;
+	int (*run)(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
+	    const struct lpm_table *table);
 } modes[] = {
-    {"lookup", false, run_lookup},
-    {"cold", false, run_cold},
-    {"memory", false, run_memory},
-    {"update", true, lpm_run_update},
-    {"churn", true, lpm_run_churn},
+    {"lookup", false, true, run_lookup},
+    {"cold", false, true, run_cold},
+    {"memory", false, false, run_memory},
+    {"update", true, false, lpm_run_update},
+    {"churn", true, false, lpm_run_churn},
 };
 
 static int run_mode(const struct mode *m, const struct lpm_options *o, const struct lpm_table *table)
 {
-	const struct lpm_engine *e = lpm_engine_find(o->engine, o->family);
-	struct lpm_keys keys;
-	void *t;
-	int err;
+	struct lpm_side sides[SIDES_MAX];
+	unsigned n = o->against ? 2 : 1;
+	int err = m->writes ? lpm_place_writer(o->readers) : 0;
 
-	if (!e || (m->writes && !e->set)) {
-		fprintf(stderr, "lpm: there is no engine '%s' for IPv%u that can do '%s'\n", o->engine,
-		    o->family, m->name);
+	if (n > 1 && !m->in_turns) {
+		fprintf(stderr, "lpm: %s takes one engine\n", m->name);
 		return ERR_INVALID;
 	}
-	if (e->dpdk && lpm_eal_start() != 0)
-		return ERR_IO;
-	err = m->writes ? lpm_place_writer(o->readers) : 0;
-	if (err)
-		return err;
-	if (lpm_keys_make(table, o->n_keys, e->host_order, &keys) != 0)
-		return ERR_NOMEM;
-	t = lpm_engine_open(e, o, table, &keys);
-	return t ? m->run(e, t, o, table, &keys) : ERR_UNSUPPORTED;
+	if (!err)
+		err = open_side(&sides[0], o->engine, o->form, o, table);
+	if (!err && n > 1)
+		err = open_side(&sides[1], o->against, "best", o, table);
+	if (!err && m->writes && !sides->e->set) {
+		fprintf(stderr, "lpm: %s cannot be changed\n", o->engine);
+		err = ERR_INVALID;
+	}
+	return err ? err : m->run(sides, n, o, table);
 }
 
 static int run(const char *name, const struct lpm_options *o, struct lpm_table *table)
@@ -281,12 +352,13 @@ static int run(const char *name, const struct lpm_options *o, struct lpm_table *
 }
 
 static const struct option long_options[] = {{"engine", required_argument, NULL, 'e'},
-    {"form", required_argument, NULL, 'f'}, {"family", required_argument, NULL, '4'},
-    {"routes", required_argument, NULL, 'r'}, {"random", required_argument, NULL, 'x'},
-    {"burst", required_argument, NULL, 'b'}, {"keys", required_argument, NULL, 'k'},
-    {"millis", required_argument, NULL, 'm'}, {"values", required_argument, NULL, 'v'},
-    {"max-routes", required_argument, NULL, 'n'}, {"touch", required_argument, NULL, 't'},
-    {"readers", required_argument, NULL, 'R'}, {"rate", required_argument, NULL, 'u'}, {NULL, 0, NULL, 0}};
+    {"form", required_argument, NULL, 'f'}, {"against", required_argument, NULL, 'a'},
+    {"family", required_argument, NULL, '4'}, {"routes", required_argument, NULL, 'r'},
+    {"random", required_argument, NULL, 'x'}, {"burst", required_argument, NULL, 'b'},
+    {"keys", required_argument, NULL, 'k'}, {"millis", required_argument, NULL, 'm'},
+    {"values", required_argument, NULL, 'v'}, {"max-routes", required_argument, NULL, 'n'},
+    {"touch", required_argument, NULL, 't'}, {"readers", required_argument, NULL, 'R'},
+    {"rate", required_argument, NULL, 'u'}, {NULL, 0, NULL, 0}};
 
 /* --random is used at once: it needs --family before it. */
 static int take_option(struct lpm_options *o, int opt, const char *text)
@@ -299,6 +371,9 @@ static int take_option(struct lpm_options *o, int opt, const char *text)
 		return 0;
 	case 'f':
 		o->form = text;
+		return 0;
+	case 'a':
+		o->against = text;
 		return 0;
 	case 'r':
 		o->routes = text;

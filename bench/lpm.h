@@ -56,10 +56,18 @@ struct lpm_engine {
 
 struct lpm_options {
 	const char *engine, *form, *routes;
+	const char *against; /* another engine, in its fastest form, measured in turns; or NULL */
 	unsigned family, burst, millis, touch, readers;
 	size_t n_keys, max_routes;
 	uint32_t n_values;
 	unsigned long rate; /* updates a second; 0: as many as can be */
+};
+
+/* One that is measured. */
+struct lpm_side {
+	const struct lpm_engine *e;
+	void *t;
+	struct lpm_keys keys; /* the same for each side, in its engine's order */
 };
 
 /* Both NULL-terminated. */
@@ -68,9 +76,7 @@ extern const struct lpm_engine *const lpm_candidates[];
 
 /* The engine of this name and family, or NULL. */
 const struct lpm_engine *lpm_engine_find(const char *name, unsigned family);
-/* Loads t into it and selects o->form; "best" times each form on the keys. NULL with a sentence on stderr. */
-void *lpm_engine_open(const struct lpm_engine *e, const struct lpm_options *o, const struct lpm_table *t,
-    const struct lpm_keys *k);
+/* Once; where DPDK's engines are wanted. */
 int lpm_eal_start(void);
 
 /* One CIDR a line; other families are skipped. At most max routes, spread evenly over the file's. */
@@ -87,21 +93,16 @@ int lpm_keys_make(const struct lpm_table *t, size_t n, bool host_order, struct l
 void *lpm_pages_alloc(size_t size);
 uint64_t lpm_random(uint64_t *state);
 
-/* Hash over the values of all keys, in order; equal for engines that agree. */
-uint64_t lpm_sum(const struct lpm_engine *e, void *t, const struct lpm_keys *k, unsigned burst);
-/* Seconds of one lap over all keys, on this thread's own clock. */
-double lpm_lap(const struct lpm_engine *e, void *t, const struct lpm_keys *k, unsigned burst);
-
 /*
  * Pins the main thread to the first CPU that the process may use, and readers to the second. Before the table
  * is made: liburcu's thread is born with it and stays where the writer is. ERR_UNSUPPORTED: there are not so
  * many.
  */
 int lpm_place_writer(unsigned readers);
-int lpm_run_update(const struct lpm_engine *e, void *t, const struct lpm_options *o,
-    const struct lpm_table *table, const struct lpm_keys *k);
-int lpm_run_churn(const struct lpm_engine *e, void *t, const struct lpm_options *o,
-    const struct lpm_table *table, const struct lpm_keys *k);
+int lpm_run_update(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
+    const struct lpm_table *table);
+int lpm_run_churn(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
+    const struct lpm_table *table);
 int lpm_run_compare(const struct lpm_options *o, const struct lpm_table *table);
 
 #endif

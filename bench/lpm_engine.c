@@ -51,6 +51,7 @@ static void format_lcores(char *buf, size_t size)
 /* The EAL's memory grows as it is needed; without huge pages it must be said before. */
 int lpm_eal_start(void)
 {
+	static bool started;
 	static char prefix[48], lcores[256];
 	char *argv[16] = {"lpm", prefix, "--no-pci", "--no-telemetry", "--log-level=*:error",
 	    "--force-max-simd-bitwidth=512", "--iova-mode=va", lcores};
@@ -58,6 +59,8 @@ int lpm_eal_start(void)
 	unsigned long pages = 0;
 	int argc = 8;
 
+	if (started)
+		return 0;
 	format_lcores(lcores, sizeof(lcores));
 	snprintf(prefix, sizeof(prefix), "--file-prefix=byway-lpm-%d", (int)getpid());
 	if (f && fscanf(f, "%lu", &pages) != 1)
@@ -74,6 +77,7 @@ int lpm_eal_start(void)
 		fprintf(stderr, "lpm: DPDK does not start: %s\n", rte_strerror(rte_errno));
 		return ERR_IO;
 	}
+	started = true;
 	return 0;
 }
 

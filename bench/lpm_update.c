@@ -25,9 +25,7 @@
 #define SETTLE_MS 50
 
 struct reader {
-	const struct lpm_engine *e;
-	void *t;
-	const struct lpm_keys *keys;
+	const struct lpm_side *side;
 	unsigned burst;
 	atomic_bool stop;
 	_Atomic uint64_t looked_up;
@@ -53,14 +51,15 @@ static void pin(unsigned cpu)
 static void *read_on(void *arg)
 {
 	struct reader *r = arg;
+	const struct lpm_keys *keys = &r->side->keys;
 	uint64_t values[LPM_BURST_MAX], done = 0;
 
 	pin(reader_cpu);
 	rcu_register_thread();
 	for (size_t i = 0; !atomic_load_explicit(&r->stop, memory_order_relaxed); i += r->burst) {
-		if (i + r->burst > r->keys->n)
+		if (i + r->burst > keys->n)
 			i = 0;
-		r->e->lookup(r->t, (uint8_t *)r->keys->addrs + i * r->keys->size, values, r->burst);
+		r->side->e->lookup(r->side->t, (uint8_t *)keys->addrs + i * keys->size, values, r->burst);
 		done += r->burst;
 		atomic_store_explicit(&r->looked_up, done, memory_order_relaxed);
 		rcu_quiescent_state();
@@ -147,17 +146,17 @@ static struct lpm_route *choose_routes(const struct lpm_table *t, size_t *n)
  * on.
  */
 static int change_batch(
-    const struct lpm_engine *e, void *t, struct lpm_route *routes, size_t n_routes, size_t *at, size_t n)
+    const struct lpm_side *s, struct lpm_route *routes, size_t n_routes, size_t *at, size_t n)
 {
 	int err = 0;
 
 	if (*at + n > n_routes)
 		*at = 0;
 	for (size_t i = 0; i < n && !err; i++)
-		err = e->del(t, &routes[*at + i]);
+		err = s->e->del(s->t, &routes[*at + i]);
 	for (size_t i = 0; i < n && !err; i++) {
 		routes[*at + i].value ^= 1u << 20; /* above all values of tables */
-		err = e->set(t, &routes[*at + i]);
+		err = s->e->set(s->t, &routes[*at + i]);
 	}
 	if (err)
 		fprintf(stderr, "lpm: an update is refused: %s\n", err_text(err));
@@ -166,10 +165,10 @@ static int change_batch(
 	return err;
 }
 
-int lpm_run_update(const struct lpm_engine *e, void *t, const struct lpm_options *o,
-    const struct lpm_table *table, const struct lpm_keys *k)
+int lpm_run_update(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
+    const struct lpm_table *table)
 {
-	struct reader r = {.e = e, .t = t, .keys = k, .burst = o->burst};
+	struct reader r = {.side = sides, .burst = o->burst};
 	size_t n_routes, at = 0, n, batch;
 	struct lpm_route *routes = choose_routes(table, &n_routes);
 	int err = routes ? 0 : ERR_NOMEM;
@@ -186,7 +185,7 @@ int lpm_run_update(const struct lpm_engine *e, void *t, const struct lpm_options
 	if (o->readers)
 		read_reader(&r, &before);
 	for (n = 0; !err && now - start < o->millis * NSEC_PER_MSEC; n += 2 * batch) {
-		err = change_batch(e, t, routes, n_routes, &at, batch);
+		err = change_batch(sides, routes, n_routes, &at, batch);
 		now = nsec_monotonic();
 	}
 	if (!err)
@@ -200,10 +199,10 @@ int lpm_run_update(const struct lpm_engine *e, void *t, const struct lpm_options
 }
 
 /* Sleeps until so many updates are due; a writer that cannot keep up says so. */
-int lpm_run_churn(const struct lpm_engine *e, void *t, const struct lpm_options *o,
-    const struct lpm_table *table, const struct lpm_keys *k)
+int lpm_run_churn(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
+    const struct lpm_table *table)
 {
-	struct reader r = {.e = e, .t = t, .keys = k, .burst = o->burst};
+	struct reader r = {.side = sides, .burst = o->burst};
 	size_t n_routes, at = 0, n = 0, batch = 32;
 	struct lpm_route *routes = choose_routes(table, &n_routes);
 	int err = routes ? start_reader(&r) : ERR_NOMEM;
@@ -218,7 +217,7 @@ int lpm_run_churn(const struct lpm_engine *e, void *t, const struct lpm_options 
 	read_reader(&r, &before);
 	while (!err && now - start < o->millis * NSEC_PER_MSEC) {
 		if ((double)n < (double)o->rate * (double)(now - start) / 1e9) {
-			err = change_batch(e, t, routes, n_routes, &at, batch < n_routes ? batch : n_routes);
+			err = change_batch(sides, routes, n_routes, &at, batch < n_routes ? batch : n_routes);
 			n += 2 * batch;
 		} else {
 			rcu_thread_offline();

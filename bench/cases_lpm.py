@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Longest-prefix match: lib/lpm4 and lib/lpm6 against the fastest form of DPDK's rte_fib and rte_fib6 (bench/lpm)."""
 import re
+import statistics
 
-from harness import BenchError, Case, Unavailable, call
+import plot
+from harness import BenchError, Case, Plot, Unavailable, call
 
 PROGRAMS = ("bench/lpm",)
 OURS = ("--engine", "byway", "--form", "default")
@@ -10,7 +12,7 @@ FIB = ("--engine", "rte_fib", "--form", "best")
 FIB_NAME = {4: "rte_fib, its best form", 6: "rte_fib6, its best form"}
 FIB_FORMS = {4: ("scalar-macro", "scalar-inline", "scalar-uni", "avx512"), 6: ("scalar", "avx512")}
 BURSTS = (1, 8, 16, 32, 64, 128, 256)
-SIZES = (10, 100, 1000, 10_000, 100_000, 0)  # 0: the whole table
+SIZES = (10, 100, 1000, 10_000, 100_000)
 MILLION = 1e6
 
 
@@ -108,3 +110,55 @@ def churn_case(family):
 CASES = [*family_cases(4), *family_cases(6), churn_case(4), churn_case(6),
          *candidate_cases(4, ("byway", "rte_fib", "dxr18", "dxr19", "dxr20", "btree")),
          *candidate_cases(6, ("byway", "rte_fib", "btree"))]
+
+
+def median_pair(bench, family, *options):
+    """Medians of some runs of both sides."""
+    measures = pair("lookup", family, *options)
+    runs = [[measure(bench) for measure in measures] for _ in range(3)]
+    return [statistics.median(side) for side in zip(*runs)]
+
+
+def count_routes(bench, family):
+    with open(bench.routes4 if family == 4 else bench.routes6, encoding="ascii") as f:
+        return sum(1 for _ in f)
+
+
+def draw_series(bench, family, title, x_label, runs):
+    """runs: (x, options of bench/lpm) each."""
+    series = {"Byway": [], "rte_fib" if family == 4 else "rte_fib6": []}
+    for x, options in runs:
+        for points, value in zip(series.values(), median_pair(bench, family, *options)):
+            points.append((x, value))
+    return plot.lines(title, x_label, "million lookups a second", series)
+
+
+def draw_sizes(family):
+    def draw(bench):
+        whole = count_routes(bench, family)
+        runs = [(n, ("--max-routes", str(n))) for n in SIZES if n < whole] + [(whole, ())]
+        return draw_series(bench, family, f"IPv{family} lookups against the size of the table", "routes", runs)
+    return draw
+
+
+def draw_bursts(family):
+    def draw(bench):
+        runs = [(n, ("--burst", str(n))) for n in BURSTS]
+        return draw_series(bench, family, f"IPv{family} lookups against the burst, whole table", "keys a call", runs)
+    return draw
+
+
+def draw_updates(bench):
+    groups = {}
+    for readers in (0, 1):
+        for family in (4, 6):
+            for name, options in (("Byway", OURS), ("rte_fib", FIB)):
+                runs = [float(lpm(bench, "update", family, "--readers", str(readers), *options)["updates-per-second"])
+                        for _ in range(3)]
+                groups.setdefault(f"IPv{family}, {readers} readers", {})[name] = statistics.median(runs)
+    return plot.bars("Adds and deletes in the whole table, with and without a reader", "", "updates a second", groups)
+
+
+PLOTS = [Plot("lpm4-size", draw_sizes(4), PROGRAMS), Plot("lpm6-size", draw_sizes(6), PROGRAMS),
+         Plot("lpm4-bursts", draw_bursts(4), PROGRAMS), Plot("lpm6-bursts", draw_bursts(6), PROGRAMS),
+         Plot("lpm-readers", draw_updates, PROGRAMS)]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Longest-prefix match: lib/lpm4 and lib/lpm6 against the fastest form of DPDK's rte_fib and rte_fib6 (bench/lpm)."""
+import os
 import re
 import statistics
 
@@ -8,9 +9,12 @@ from harness import BenchError, Case, Plot, Unavailable, call
 
 PROGRAMS = ("bench/lpm",)
 OURS = ("--engine", "byway", "--form", "default")
+OURS_SCALAR = OURS  # its scalar form, where others exist
 FIB = ("--engine", "rte_fib", "--form", "best")
 FIB_NAME = {4: "rte_fib, its best form", 6: "rte_fib6, its best form"}
 FIB_FORMS = {4: ("scalar-macro", "scalar-inline", "scalar-uni", "avx512"), 6: ("scalar", "avx512")}
+FIB_SCALAR = {4: "scalar-uni", 6: "scalar"}
+COUNT_KEYS = 1 << 20
 BURSTS = (1, 8, 16, 32, 64, 128, 256)
 SIZES = (10, 100, 1000, 10_000, 100_000)
 MILLION = 1e6
@@ -102,12 +106,44 @@ def candidate_cases(family, engines):
         yield Case(f"{case}-memory", "MB", "lower", memory(family, "least", *options), programs=PROGRAMS)
 
 
+def count(bench, family, *options):
+    """Events a lookup, counted by callgrind with this processor's L1 and L2 (its L3 is others' too); scalar forms, since
+    valgrind does not know AVX-512. They do not vary, so that one run is enough."""
+    key = ("count", family, options)
+    if key not in bench.cache:
+        out = os.path.join(bench.folder, "callgrind")
+        command = ["valgrind", "--tool=callgrind", "--toggle-collect=lpm_count_lap", "--cache-sim=yes", "--D1=49152,12,64",
+                   "--LL=2097152,16,64", f"--callgrind-out-file={out}", f"{bench.build}/bench/lpm", "count", "--family",
+                   str(family), "--keys", str(COUNT_KEYS), "--routes", bench.routes4 if family == 4 else bench.routes6, *options]
+        call(command)
+        with open(out, encoding="utf-8") as f:
+            lines = f.read().splitlines()
+        events = next(l for l in lines if l.startswith("events:")).split()[1:]
+        totals = next(l for l in lines if l.startswith(("summary:", "totals:"))).split()[1:]
+        bench.cache[key] = {name: int(n) / COUNT_KEYS for name, n in zip(events, totals)}
+    return bench.cache[key]
+
+
+def count_cases(family):
+    fib = FIB_SCALAR[family]
+
+    def case(name, unit, *events):
+        def side(*options):
+            return lambda bench: sum(count(bench, family, *options)[e] for e in events)
+        return Case(f"lpm{family}-counts/{name}", f"{unit}/lookup", "lower", side(*OURS_SCALAR), f"rte_fib, {fib}",
+                    side("--engine", "rte_fib", "--form", fib), PROGRAMS, ("valgrind",))
+    yield case("instructions", "instructions", "Ir")
+    yield case("loads", "loads", "Dr")
+    yield case("l1-misses", "misses", "D1mr", "D1mw")
+    yield case("l2-misses", "misses", "DLmr", "DLmw")
+
+
 def churn_case(family):
     return Case(f"lpm-churn/ipv{family}", "M lookups/s", "higher", churn(family, 100_000), "itself at rest", churn(family, 0),
                 PROGRAMS)
 
 
-CASES = [*family_cases(4), *family_cases(6), churn_case(4), churn_case(6),
+CASES = [*family_cases(4), *family_cases(6), churn_case(4), churn_case(6), *count_cases(4), *count_cases(6),
          *candidate_cases(4, ("byway", "rte_fib", "dxr18", "dxr19", "dxr20", "btree")),
          *candidate_cases(6, ("byway", "rte_fib", "btree"))]
 
@@ -124,20 +160,20 @@ def count_routes(bench, family):
         return sum(1 for _ in f)
 
 
-def draw_series(bench, family, title, x_label, runs):
+def draw_series(bench, family, title, x_label, runs, logarithmic=False):
     """runs: (x, options of bench/lpm) each."""
     series = {"Byway": [], "rte_fib" if family == 4 else "rte_fib6": []}
     for x, options in runs:
         for points, value in zip(series.values(), median_pair(bench, family, *options)):
             points.append((x, value))
-    return plot.lines(title, x_label, "million lookups a second", series)
+    return plot.lines(title, x_label, "million lookups a second", series, logarithmic)
 
 
 def draw_sizes(family):
     def draw(bench):
         whole = count_routes(bench, family)
         runs = [(n, ("--max-routes", str(n))) for n in SIZES if n < whole] + [(whole, ())]
-        return draw_series(bench, family, f"IPv{family} lookups against the size of the table", "routes", runs)
+        return draw_series(bench, family, f"IPv{family} lookups against the size of the table", "routes", runs, True)
     return draw
 
 

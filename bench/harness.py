@@ -92,7 +92,8 @@ def call(command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                           stdin=subprocess.DEVNULL, **options)
     if done.returncode != 0:
-        raise BenchError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
+        last = "\n".join(done.stdout.strip().splitlines()[-20:])
+        raise BenchError(f"{' '.join(command)} ended with {done.returncode}:\n{last}")
     return done.stdout
 
 

@@ -59,6 +59,7 @@ struct lpm_options {
 	const char *against; /* another engine, in its fastest form, measured in turns; or NULL */
 	unsigned family, burst, millis, touch, readers;
 	size_t n_keys, max_routes;
+	bool small_pages; /* valgrind and DPDK's huge pages do not go together */
 	uint32_t n_values;
 	unsigned long rate; /* updates a second; 0: as many as can be */
 };
@@ -76,8 +77,8 @@ extern const struct lpm_engine *const lpm_candidates[];
 
 /* The engine of this name and family, or NULL. */
 const struct lpm_engine *lpm_engine_find(const char *name, unsigned family);
-/* Once; where DPDK's engines are wanted. */
-int lpm_eal_start(void);
+/* Once; where DPDK's engines are wanted. Not huge: without huge pages, even if there are some. */
+int lpm_eal_start(bool huge);
 
 /* One CIDR a line; other families are skipped. At most max routes, spread evenly over the file's. */
 int lpm_table_load(const char *path, unsigned family, size_t max, uint32_t n_values, struct lpm_table *out);

@@ -26,7 +26,7 @@
 #define SPARE_ROUTES 65536
 #define TBL24_LEN    (4ul << 24)
 #define TBL8_LEN     (4ul << 8)
-#define NO_HUGE_MIB  "512"
+#define NO_HUGE_MIB  "1024"
 
 static void retire(void *arg, void (*release)(void *), void *ptr)
 {
@@ -49,7 +49,7 @@ static void format_lcores(char *buf, size_t size)
 }
 
 /* The EAL's memory grows as it is needed; without huge pages it must be said before. */
-int lpm_eal_start(void)
+int lpm_eal_start(bool huge)
 {
 	static bool started;
 	static char prefix[48], lcores[256];
@@ -67,7 +67,7 @@ int lpm_eal_start(void)
 		pages = 0;
 	if (f)
 		fclose(f);
-	if (pages * 2 >= 512) {
+	if (huge && pages * 2 >= 512) {
 		argv[argc++] = "--in-memory";
 	} else {
 		argv[argc++] = "--no-huge";

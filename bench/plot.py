@@ -26,23 +26,31 @@ def number(value):
 
 
 class Picture:
-    """SVG elements, and the frame that all plots share. The vertical scale begins at 0: ratios must not deceive."""
+    """SVG elements, and the frame that all plots share. The vertical scale begins at 0, so that ratios do not deceive, or
+    is logarithmic from the power of ten below least."""
 
-    def __init__(self, title, x_label, y_label, most):
-        step = nice_step(most or 1)
-        self.top_value = math.ceil(most / step) * step or 1
+    def __init__(self, title, x_label, y_label, most, least=None):
+        if least:
+            self.decades = math.floor(math.log10(least)), math.ceil(math.log10(most))
+            marks = [10.0 ** n for n in range(self.decades[0], self.decades[1] + 1)]
+        else:
+            step = nice_step(most or 1)
+            self.decades, self.top_value = None, math.ceil(most / step) * step or 1
+            marks = [i * step for i in range(round(self.top_value / step) + 1)]
         self.parts = []
         self.text(LEFT, 22, title, "start", 15, "bold")
         self.text(LEFT + (WIDTH - LEFT - RIGHT) / 2, HEIGHT - 10, x_label)
         self.parts.append(f'<text x="16" y="{(TOP + HEIGHT - BOTTOM) / 2:.1f}" text-anchor="middle" font-size="12" '
                           f'transform="rotate(-90 16 {(TOP + HEIGHT - BOTTOM) / 2:.1f})">{escape(y_label)}</text>')
-        for i in range(round(self.top_value / step) + 1):
-            y = self.y(i * step)
+        for i, mark in enumerate(marks):
+            y = self.y(mark)
             self.line(LEFT, y, WIDTH - RIGHT, y, "#dddddd" if i else "#333333")
-            self.text(LEFT - 6, y + 4, number(i * step), "end")
+            self.text(LEFT - 6, y + 4, number(mark), "end")
 
     def y(self, value):
-        return HEIGHT - BOTTOM - value / self.top_value * (HEIGHT - TOP - BOTTOM)
+        part = value / self.top_value if not self.decades else (
+            (math.log10(value) - self.decades[0]) / ((self.decades[1] - self.decades[0]) or 1))
+        return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
 
     def text(self, x, y, what, anchor="middle", size=12, weight="normal"):
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
@@ -65,9 +73,11 @@ class Picture:
                 + "\n".join(self.parts) + "\n</svg>\n")
 
 
-def lines(title, x_label, y_label, series):
-    """series: name -> [(x, y), ...] with x above 0. The horizontal scale is logarithmic; its marks are the values of x."""
-    p = Picture(title, x_label, y_label, max(y for points in series.values() for _, y in points))
+def lines(title, x_label, y_label, series, logarithmic=False):
+    """series: name -> [(x, y), ...] with x above 0. The horizontal scale is logarithmic; its marks are the values of x.
+    logarithmic: the vertical one, too."""
+    values = [y for points in series.values() for _, y in points]
+    p = Picture(title, x_label, y_label, max(values), min(values) if logarithmic else None)
     marks = sorted({x for points in series.values() for x, _ in points})
     low, high = math.log(marks[0]), math.log(marks[-1])
 

@@ -8,8 +8,8 @@ import plot
 from harness import BenchError, Case, Plot, Unavailable, call
 
 PROGRAMS = ("bench/lpm",)
-OURS = ("--engine", "byway", "--form", "default")
-OURS_SCALAR = OURS  # its scalar form, where others exist
+OURS = ("--engine", "byway", "--form", "best")
+OURS_SCALAR = ("--engine", "byway", "--form", "scalar")
 FIB = ("--engine", "rte_fib", "--form", "best")
 FIB_NAME = {4: "rte_fib, its best form", 6: "rte_fib6, its best form"}
 FIB_FORMS = {4: ("scalar-macro", "scalar-inline", "scalar-uni", "avx512"), 6: ("scalar", "avx512")}
@@ -87,7 +87,8 @@ def family_cases(family):
                memory(family, "least", *FIB), PROGRAMS)
     yield Case(f"{f}-memory/touched", "MB", "lower", memory(family, "bytes", *OURS), "its tables in use",
                memory(family, "bytes", *FIB), PROGRAMS)
-    yield Case(f"{f}-memory/rib", "MB", "lower", memory(family, "control", *FIB), programs=PROGRAMS)
+    yield Case(f"{f}-memory/exact", "MB", "lower", memory(family, "control", *OURS), "its rib",
+               memory(family, "control", *FIB), PROGRAMS)
     yield Case(f"{f}-update", "k updates/s", "higher", update(family, *OURS), FIB_NAME[family], update(family, *FIB), PROGRAMS)
     for form in FIB_FORMS[family]:
         yield Case(f"{f}-rte-fib/{form}", "M lookups/s", "higher", alone("lookup", family, "--engine", "rte_fib", "--form", form),

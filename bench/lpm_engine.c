@@ -19,21 +19,16 @@
 #include "bench/lpm.h"
 #include "dataplane/rcu.h"
 #include "lib/err.h"
+#include "lib/isa.h"
 #include "lib/lpm4.h"
 #include "lib/lpm6.h"
 
-#define SPARE_TBL8   4096 /* for what updates need on the way */
-#define SPARE_ROUTES 65536
-#define TBL24_LEN    (4ul << 24)
-#define TBL8_LEN     (4ul << 8)
-#define NO_HUGE_MIB  "1024"
-
-static void retire(void *arg, void (*release)(void *), void *ptr)
-{
-	rcu_retire(release, ptr);
-}
-
-static const struct lpm_mem mem = {.defer = retire};
+#define SPARE_TBL8	4096 /* for what updates need on the way */
+#define SPARE_ROUTES	65536
+#define QUIESCENT_EVERY 256
+#define TBL24_LEN	(4ul << 24)
+#define TBL8_LEN	(4ul << 8)
+#define NO_HUGE_MIB	"1024"
 
 /* "--lcores=0@(0,1)": one lcore on the CPUs that the process may use. */
 static void format_lcores(char *buf, size_t size)
@@ -83,12 +78,11 @@ int lpm_eal_start(bool huge)
 
 /* ---- ours ---- */
 
-static const char *const byway_forms[] = {"default", NULL};
+static const char *const byway_forms[] = {"avx512-vpopcntdq", "avx512", "avx2", "scalar", NULL};
 
-/* lpm_select_isa(form) of lib/lpm.h belongs here as soon as it exists. */
 static int byway_select(void *e, const char *form)
 {
-	return strcmp(form, "default") == 0 ? 0 : ERR_UNSUPPORTED;
+	return isa_select(form);
 }
 
 static int byway4_set(void *e, const struct lpm_route *r)
@@ -121,8 +115,11 @@ static void *load(void *e, const struct lpm_table *t, int (*set)(void *e, const 
 {
 	int err = e ? 0 : ERR_NOMEM;
 
-	for (size_t i = 0; !err && i < t->n; i++)
+	for (size_t i = 0; !err && i < t->n; i++) {
 		err = set(e, &t->routes[i]);
+		if (i % QUIESCENT_EVERY == 0) /* as the thread that loads a router's table does */
+			rcu_quiescent_state();
+	}
 	if (err) {
 		fprintf(stderr, "lpm: a route is refused: %s\n", err_text(err));
 		return NULL; /* what is loaded goes with the process */
@@ -132,12 +129,12 @@ static void *load(void *e, const struct lpm_table *t, int (*set)(void *e, const 
 
 static void *byway4_create(const struct lpm_table *t)
 {
-	return load(lpm4_new(&mem), t, byway4_set);
+	return load(lpm4_new(&rcu_lpm_mem), t, byway4_set);
 }
 
 static void *byway6_create(const struct lpm_table *t)
 {
-	return load(lpm6_new(&mem), t, byway6_set);
+	return load(lpm6_new(&rcu_lpm_mem), t, byway6_set);
 }
 
 static void byway4_lookup(void *e, void *keys, void *values, unsigned n)
@@ -152,12 +149,18 @@ static void byway6_lookup(void *e, void *keys, void *values, unsigned n)
 
 static void byway4_memory(void *e, const struct lpm_table *t, struct lpm_bytes *out)
 {
-	*out = (struct lpm_bytes){.tables = lpm4_memory(e), .least = lpm4_memory(e)};
+	struct lpm_usage u;
+
+	lpm4_usage(e, &u);
+	*out = (struct lpm_bytes){.tables = u.lookup + u.late, .least = u.lookup + u.late, .control = u.book};
 }
 
 static void byway6_memory(void *e, const struct lpm_table *t, struct lpm_bytes *out)
 {
-	*out = (struct lpm_bytes){.tables = lpm6_memory(e), .least = lpm6_memory(e)};
+	struct lpm_usage u;
+
+	lpm6_usage(e, &u);
+	*out = (struct lpm_bytes){.tables = u.lookup + u.late, .least = u.lookup + u.late, .control = u.book};
 }
 
 static void byway4_destroy(void *e)

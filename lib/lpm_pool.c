@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define LINE_UNITS 8u /* base lies at one */
+
 void lpm_pool_init(struct lpm_pool *p, uint64_t *base, uint32_t from, uint32_t end)
 {
 	memset(p, 0, sizeof(*p));
@@ -46,7 +48,7 @@ static uint32_t size_from(const struct lpm_pool *p, uint32_t units)
 
 bool lpm_pool_can(const struct lpm_pool *p, uint32_t units, uint32_t n)
 {
-	uint32_t have = (p->end - p->next) / units;
+	uint32_t have = (p->end - p->next) / (units + LINE_UNITS - 1);
 
 	while (have < n && (units = size_from(p, units))) {
 		have += p->count[units];
@@ -56,6 +58,21 @@ bool lpm_pool_can(const struct lpm_pool *p, uint32_t units, uint32_t n)
 	return have >= n;
 }
 
+/* Memory never used yet; a block that fits a cache line does not begin near its end: a reader would need two.
+ */
+static bool has_new(struct lpm_pool *p, uint32_t units)
+{
+	uint32_t left = LINE_UNITS - p->next % LINE_UNITS;
+
+	if (units <= LINE_UNITS && units > left && p->end - p->next >= left + units &&
+	    p->skipped <= p->next / 8) {
+		put(p, p->next, left);
+		p->next += left;
+		p->skipped += left;
+	}
+	return p->end - p->next >= units;
+}
+
 uint32_t lpm_pool_take(struct lpm_pool *p, uint32_t units)
 {
 	uint32_t block = 0, size;
@@ -63,7 +80,7 @@ uint32_t lpm_pool_take(struct lpm_pool *p, uint32_t units)
 	assert(units > 0 && units <= LPM_POOL_MAX);
 	if (p->first[units]) {
 		block = get(p, units);
-	} else if (p->end - p->next >= units) {
+	} else if (has_new(p, units)) {
 		block = p->next;
 		p->next += units;
 	} else if ((size = size_from(p, units))) {

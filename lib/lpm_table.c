@@ -514,6 +514,19 @@ static bool more_directs(const struct lpm_table *t, const struct lpm_book *b)
 	return t->candidates > now / 16 && now < t->max_directs && t->changes > b->count / 4;
 }
 
+/*
+ * Whether the nodes lie so much further apart than they need that a new region, in which they lie in the
+ * order of their addresses, is worth it; so rarely that the changes between pay for it.
+ */
+static bool is_scattered(const struct lpm_table *t, const struct lpm_book *b)
+{
+	const struct lpm_region *r = region_of(t);
+	uint64_t live = t->pool.used - t->late_units,
+		 touched = t->pool.next - fixed_units(r->root_bits, r->directs);
+
+	return t->changes > b->count / 2 + 1024 && touched > live + live / 4 + t->late_units;
+}
+
 int lpm_table_reserve(struct lpm_table *t, const struct lpm_book *b, const struct lpm_book_path *path,
     uint64_t changed, struct lpm_region **fresh)
 {
@@ -538,7 +551,7 @@ int lpm_table_reserve(struct lpm_table *t, const struct lpm_book *b, const struc
 	if (missing == 0)
 		need_below(&need, b, path->node[level], path->depth, bits, changed);
 	if (wanted == bits && !(nodes > 16 * MIN_SPARE && live < nodes / 8) && !more_directs(t, b) &&
-	    lpm_pool_can(&t->pool, need.max_units, need.nodes))
+	    !is_scattered(t, b) && lpm_pool_can(&t->pool, need.max_units, need.nodes))
 		return 0;
 	err = region_for(t, b, wanted, &need, fresh);
 	return err && lpm_pool_can(&t->pool, need.max_units, need.nodes) ? 0 : err;

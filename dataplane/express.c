@@ -24,17 +24,18 @@
 #define REWRITE_LEN 12
 static_assert(offsetof(struct wire_eth, type_be) == REWRITE_LEN, "addresses come first");
 
-/* What a group means, for the stages or for us. One cache line. */
+/* What a group means. One cache line. */
 struct way {
-	uint64_t epoch;
+	uint32_t group; /* 0: none yet; "no route" is the stages' matter */
+	uint16_t
+	    mtu; /* packets up to it need no further look; 0: the stages', or the rule of lines', matter */
+	uint16_t wan_mtu;   /* of a WAN, where the source must fit the line */
 	uint64_t header[2]; /* REWRITE_LEN bytes */
-	uint32_t group;	    /* 0: none yet, and "no route" is the stages' matter */
-	uint16_t mtu;	    /* 0: the stages' matter */
 	uint16_t iface;
-	bool wan; /* the source must fit the line */
 } __attribute__((aligned(64)));
 
 struct express {
+	uint64_t epoch; /* in which the ways were made */
 	struct way ways[WAYS];
 };
 
@@ -162,8 +163,8 @@ void express_judge(
 		judge_one(port, pkts[i], i, out);
 }
 
-/* The group means what the stages must see to, unless all below is as plain as it can be. */
-static void make_way(const struct worker *w, struct way *way, uint64_t epoch, uint32_t group)
+/* The group is the stages' matter, unless all below is as plain as it can be. */
+static void make_way(const struct worker *w, struct way *way, uint32_t group)
 {
 	uintptr_t serves = atomic_load_explicit(&group_forward[group], memory_order_consume);
 	const struct nexthop *nh = (const struct nexthop *)serves;
@@ -172,7 +173,6 @@ static void make_way(const struct worker *w, struct way *way, uint64_t epoch, ui
 	uint64_t mac;
 
 	memset(way, 0, sizeof(*way));
-	way->epoch = epoch;
 	way->group = group;
 	if (serves & 1 || nh->kind != NEXTHOP_VIA)
 		return;
@@ -184,46 +184,52 @@ static void make_way(const struct worker *w, struct way *way, uint64_t epoch, ui
 	memcpy(way->header, &mac, 6);
 	memcpy((uint8_t *)way->header + 6, port->mac, 6);
 	way->iface = nh->iface;
-	way->wan = nh->role == FIBMSG_ROLE_WAN;
-	way->mtu = atomic_load_explicit(&out->mtu, memory_order_relaxed);
+	*(nh->role == FIBMSG_ROLE_WAN ? &way->wan_mtu : &way->mtu) =
+	    atomic_load_explicit(&out->mtu, memory_order_relaxed);
 }
 
-static inline const struct way *find_way(
-    const struct worker *w, struct way *ways, uint64_t epoch, uint32_t group)
+static inline const struct way *find_way(const struct worker *w, struct way *ways, uint32_t group)
 {
 	struct way *way = &ways[group % WAYS];
 
-	if (__builtin_expect(way->group != group || way->epoch != epoch, 0))
-		make_way(w, way, epoch, group);
+	if (__builtin_expect(way->group != group, 0))
+		make_way(w, way, group);
 	return way;
 }
 
-/* Frames that leave by one interface. */
-static void send_run(struct worker *w, uint16_t iface, struct rte_mbuf **pkts, unsigned n, uint64_t bytes)
+/* Forgets the ways when something has changed since they were made. */
+static void check_epoch(struct express *e)
 {
-	struct iface *out = n ? iface_by_index(iface) : NULL;
+	uint64_t epoch =
+	    atomic_load_explicit(&forward_epoch, memory_order_acquire); /* pair: forward_changed */
 
+	if (epoch == e->epoch)
+		return;
+	e->epoch = epoch;
+	for (unsigned i = 0; i < WAYS; i++)
+		e->ways[i].group = 0;
+}
+
+/* Packets from..to of the burst, which leave by one interface. */
+static void send_run(struct worker *w, const struct express_burst *b, struct rte_mbuf **pkts, uint16_t iface,
+    unsigned from, unsigned to)
+{
+	struct iface *out = iface_by_index(iface);
+	uint64_t bytes = 0;
+
+	if (from == to)
+		return;
+	for (unsigned i = from; i < to; i++)
+		bytes += b->len[i] + sizeof(struct wire_eth);
 	if (out)
-		tx_frames_counted(w, out, pkts, n, bytes);
+		tx_frames_counted(w, out, pkts + from, to - from, bytes);
 	else
-		worker_drop(w, pkts, n, DROP_TX_DOWN);
+		worker_drop(w, pkts + from, to - from, DROP_TX_DOWN);
 }
 
-/* The link's padding is no part of the packet. */
-static void trim(struct rte_mbuf *m, unsigned len)
-{
-	m->data_len = (uint16_t)len;
-	m->pkt_len = len;
-}
-
-/* Sources that belong to another line than the one that the way leaves by (forward.c:keep_to_line). */
-static bool is_of_other_line(uint32_t line, const struct way *way)
-{
-	return line != 0 && line != way->iface;
-}
-
-/* The rule of lines: whether a packet with this source may leave by a WAN. */
-static bool may_leave_wan(const struct way *way, const uint8_t *frame, bool ip6)
+/* The rule of lines: whether a packet with this source may leave by the way's WAN (forward.c:keep_to_line).
+ */
+static bool fits_line(const struct way *way, const uint8_t *frame, bool ip6)
 {
 	const struct fib_table *t = fib_table(FIB_SOURCES);
 	const uint8_t *ip = frame + sizeof(struct wire_eth);
@@ -237,64 +243,87 @@ static bool may_leave_wan(const struct way *way, const uint8_t *frame, bool ip6)
 		src_be = ((const struct wire_ip4 *)ip)->src_be;
 		fib_lookup4(t, &src_be, &line, 1);
 	}
-	return !is_of_other_line(line, way);
+	return line == 0 || line == way->iface;
 }
 
 /*
- * Those of `good` whose way is plain leave; returns them. What the loop carries from packet to packet lies in
- * registers: in memory it cost a fifth of the whole path (bench: forward4).
+ * Packets from..to of the burst, all good, each by its way; neighbours by one interface together. Returns the
+ * bits of those that are the stages' matter.
  */
-static inline uint64_t send_good(struct worker *w, uint64_t epoch, struct rte_mbuf **pkts, uint64_t good,
-    bool ip6, const struct express_burst *b, const uint32_t *groups)
+static inline uint64_t send_stretch(struct worker *w, const struct express_burst *b, struct rte_mbuf **pkts,
+    const uint32_t *groups, bool ip6, unsigned from, unsigned to)
 {
 	const size_t word_at = ip6 ? EXPRESS_WORD6 : EXPRESS_WORD4;
 	struct way *const ways = w->express->ways;
-	struct rte_mbuf *run[WORKER_BURST];
-	uint64_t kept = 0, bytes = 0;
 	uint16_t iface = 0;
-	unsigned n = 0;
+	uint64_t kept = 0;
 
-	for (uint64_t left = good; left; left &= left - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(left);
-		const struct way *way = find_way(w, ways, epoch, groups[i]);
+	for (unsigned i = from; i < to; i++) {
+		const struct way *way = find_way(w, ways, groups[i]);
+		uint8_t *frame = b->frame[i];
 
-		if (__builtin_expect(
-			b->len[i] > way->mtu || (way->wan && !may_leave_wan(way, b->frame[i], ip6)), 0)) {
+		if (__builtin_expect(b->len[i] > way->mtu, 0) &&
+		    (b->len[i] > way->wan_mtu || !fits_line(way, frame, ip6))) {
+			send_run(w, b, pkts, iface, from, i);
+			from = i + 1;
 			kept |= UINT64_C(1) << i;
 			continue;
 		}
 		if (__builtin_expect(way->iface != iface, 0)) {
-			send_run(w, iface, run, n, bytes);
-			n = 0;
-			bytes = 0;
+			send_run(w, b, pkts, iface, from, i);
+			from = i;
 			iface = way->iface;
 		}
-		memcpy(b->frame[i], way->header, REWRITE_LEN);
-		memcpy(b->frame[i] + word_at, &b->word[i], 4);
-		run[n++] = pkts[i];
-		bytes += b->len[i] + sizeof(struct wire_eth);
+		memcpy(frame, way->header, REWRITE_LEN);
+		memcpy(frame + word_at, &b->word[i], sizeof(b->word[i]));
 	}
-	for (uint64_t left = good & ~kept & b->padded; left; left &= left - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(left);
+	send_run(w, b, pkts, iface, from, to);
+	return kept;
+}
 
-		trim(pkts[i], b->len[i] + (unsigned)sizeof(struct wire_eth));
+/* The link's padding is no part of the packet. The stages would cut it off, too. */
+static void trim(struct rte_mbuf **pkts, const struct express_burst *b, uint64_t padded)
+{
+	for (; padded; padded &= padded - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(padded);
+
+		pkts[i]->data_len = (uint16_t)(b->len[i] + sizeof(struct wire_eth));
+		pkts[i]->pkt_len = pkts[i]->data_len;
 	}
-	send_run(w, iface, run, n, bytes);
+}
+
+/* Those of `good` whose way is plain leave; returns them. */
+static inline uint64_t send_good(struct worker *w, const struct express_burst *b, struct rte_mbuf **pkts,
+    uint64_t good, const uint32_t *groups, bool ip6)
+{
+	uint64_t kept = 0;
+
+	trim(pkts, b, good & b->padded);
+	for (uint64_t left = good; left;) {
+		unsigned from = (unsigned)__builtin_ctzll(left);
+		uint64_t rest = ~(left >> from);
+		unsigned to = rest ? from + (unsigned)__builtin_ctzll(rest) : 64;
+
+		if (to > 64)
+			to = 64;
+		kept |= send_stretch(w, b, pkts, groups, ip6, from, to);
+		left = to == 64 ? 0 : left >> to << to;
+	}
 	return good & ~kept;
 }
 
-static uint64_t send4(struct worker *w, const struct fib_table *t, uint64_t epoch, struct rte_mbuf **pkts,
-    unsigned n, const struct express_burst *b)
+static uint64_t send4(struct worker *w, const struct fib_table *t, const struct express_burst *b,
+    struct rte_mbuf **pkts, unsigned n)
 {
 	uint32_t groups[WORKER_BURST];
 
 	/* those that are not good have some address, too: to look it up costs less than to leave gaps */
 	fib_lookup4(t, b->dst4_be, groups, n);
-	return send_good(w, epoch, pkts, b->good4, false, b, groups);
+	return send_good(w, b, pkts, b->good4, groups, false);
 }
 
-static uint64_t send6(struct worker *w, const struct fib_table *t, uint64_t epoch, struct rte_mbuf **pkts,
-    const struct express_burst *b)
+static uint64_t send6(
+    struct worker *w, const struct fib_table *t, const struct express_burst *b, struct rte_mbuf **pkts)
 {
 	uint32_t found[WORKER_BURST], groups[WORKER_BURST];
 	uint8_t dst[WORKER_BURST][16];
@@ -309,7 +338,7 @@ static uint64_t send6(struct worker *w, const struct fib_table *t, uint64_t epoc
 	n = 0;
 	for (uint64_t left = b->good6; left; left &= left - 1)
 		groups[__builtin_ctzll(left)] = found[n++];
-	return send_good(w, epoch, pkts, b->good6, true, b, groups);
+	return send_good(w, b, pkts, b->good6, groups, true);
 }
 
 static void judge(
@@ -328,8 +357,6 @@ unsigned express_frames(
     struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, uint64_t *bytes)
 {
 	const struct fib_table *t = fib_table(FIBMSG_OVERLAY);
-	uint64_t epoch =
-	    atomic_load_explicit(&forward_epoch, memory_order_acquire); /* pair: forward_changed */
 	uint64_t gone = 0;
 	struct express_burst b;
 	unsigned left = 0;
@@ -338,10 +365,11 @@ unsigned express_frames(
 	*bytes = b.bytes;
 	if (!t || !w->express)
 		return n;
+	check_epoch(w->express);
 	if (b.good4)
-		gone = send4(w, t, epoch, pkts, n, &b);
+		gone = send4(w, t, &b, pkts, n);
 	if (b.good6)
-		gone |= send6(w, t, epoch, pkts, &b);
+		gone |= send6(w, t, &b, pkts);
 	if (gone == (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1))
 		return 0;
 	for (unsigned i = 0; i < n; i++)

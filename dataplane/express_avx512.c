@@ -195,26 +195,34 @@ static inline void judge_group(
 	out->bytes += (uint32_t)_mm512_reduce_add_epi32(h.frame_len);
 }
 
+/* Where the frame is, and its meta as judge_group wants it. */
+static inline void look_at(const struct rte_mbuf *m, unsigned i, struct express_burst *out, uint32_t *meta)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	uint16_t first;
+
+	out->frame[i] = frame;
+	memcpy(&first, frame, sizeof(first));
+	meta[i] = (uint32_t)first << 16 | m->data_len;
+}
+
 void express_judge_avx512(
     const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_burst *out)
 {
 	uint32_t meta[WORKER_BURST];
+	unsigned i = 0;
 
 	out->good4 = out->good6 = out->padded = out->bytes = 0;
-	for (unsigned i = 0; i < n; i++) {
-		uint16_t first;
-
-		if (i + EXPRESS_AHEAD < n)
-			rte_prefetch0(pkts[i + EXPRESS_AHEAD]);
-		out->frame[i] = rte_pktmbuf_mtod(pkts[i], uint8_t *);
-		memcpy(&first, out->frame[i], 2);
-		meta[i] = (uint32_t)first << 16 | pkts[i]->data_len;
+	for (; i + EXPRESS_AHEAD < n; i++) {
+		rte_prefetch0(pkts[i + EXPRESS_AHEAD]);
+		look_at(pkts[i], i, out, meta);
 	}
-	for (unsigned i = n; i % GROUP;
-	     i++) { /* the rest of the last group: the first packet again, too short */
+	for (; i < n; i++)
+		look_at(pkts[i], i, out, meta);
+	for (; i % GROUP; i++) { /* the rest of the last group: the first packet again, too short */
 		out->frame[i] = out->frame[0];
 		meta[i] = 0;
 	}
-	for (unsigned i = 0; i < n; i += GROUP)
+	for (i = 0; i < n; i += GROUP)
 		judge_group(port, meta + i, i, out);
 }

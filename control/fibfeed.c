@@ -506,6 +506,11 @@ void fibfeed_free(struct fibfeed *f)
 	free(f);
 }
 
+bool fibfeed_is_settled(const struct fibfeed *f)
+{
+	return f->phase == FIBFEED_LIVE && f->n_flights == 0 && !f->has_stashed && !rib_has_messages(f->rib);
+}
+
 const char *fibfeed_state_text(const struct fibfeed *f)
 {
 	return f->state;

@@ -48,6 +48,8 @@ void fibfeed_kick(struct fibfeed *f);
 const char *fibfeed_iface_fault(const struct fibfeed *f, const char *iface);
 
 bool fibfeed_is_connected(const struct fibfeed *f);
+/* In sync, and everything that was told is answered. */
+bool fibfeed_is_settled(const struct fibfeed *f);
 /* "in sync", "syncing", "not connected: ...". Valid until the next call into the feed. */
 const char *fibfeed_state_text(const struct fibfeed *f);
 /* The i-th object that the dataplane refused, with the reason; false: there are fewer. */

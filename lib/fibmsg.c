@@ -6,6 +6,7 @@
  */
 #include "lib/fibmsg.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -329,6 +330,102 @@ static int field_put(struct buf_writer *w, const struct field *f, const uint8_t 
 	return 0;
 }
 
+/* --- routes, of which there are millions: without the table, 4 times as fast (bench fib-load) --- */
+
+static_assert(offsetof(struct fibmsg_route, table) == offsetof(struct fibmsg_table_key, table) &&
+		  offsetof(struct fibmsg_route, prefix) == offsetof(struct fibmsg_table_key, prefix),
+    "DEL_ROUTE is a SET_ROUTE without its group");
+
+static uint32_t be32_at(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void be32_to(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+static bool is_prefix(const uint8_t *addr, unsigned addr_len, unsigned plen)
+{
+	unsigned at = plen / 8;
+
+	if (addr_len == 0 || plen > addr_len * 8)
+		return false;
+	if (plen % 8 && (addr[at++] & 0xffu >> plen % 8))
+		return false;
+	for (; at < addr_len; at++)
+		if (addr[at])
+			return false;
+	return true;
+}
+
+/* A well-formed SET_ROUTE or DEL_ROUTE; false: nothing was read, the table says what is wrong. */
+static bool route_get(struct buf_reader *r, struct fibmsg *m)
+{
+	const uint8_t *p = r->p;
+	size_t left = buf_reader_left(r), len;
+	unsigned type, group_len, addr_len;
+
+	if (left < 9)
+		return false;
+	type = (unsigned)p[0] << 8 | p[1];
+	if (type != FIBMSG_SET_ROUTE && type != FIBMSG_DEL_ROUTE)
+		return false;
+	len = (size_t)p[2] << 8 | p[3];
+	group_len = type == FIBMSG_SET_ROUTE ? 4 : 0;
+	addr_len = ip_family_bits(p[8]) / 8;
+	if (len != 6 + addr_len + group_len || left < 4 + len || !is_prefix(p + 9, addr_len, p[9 + addr_len]))
+		return false;
+	memset(m, 0, sizeof(*m)); /* with its padding: callers compare by memcmp */
+	m->type = (uint16_t)type;
+	m->u.route.table = be32_at(p + 4);
+	m->u.route.prefix.addr.family = p[8];
+	memcpy(m->u.route.prefix.addr.b, p + 9, addr_len);
+	m->u.route.prefix.len = p[9 + addr_len];
+	if (group_len)
+		m->u.route.group = be32_at(p + 10 + addr_len);
+	(void)buf_read_view(r, 4 + len);
+	return true;
+}
+
+/* False: nothing was written, since it is no route, is not well formed or has no room. */
+static bool route_put(struct buf_writer *w, const struct fibmsg *m)
+{
+	const struct ip_prefix *prefix = &m->u.route.prefix;
+	unsigned group_len = m->type == FIBMSG_SET_ROUTE ? 4 : 0, count;
+	unsigned addr_len = ip_family_bits(prefix->addr.family) / 8, len = 6 + addr_len + group_len;
+	size_t at = buf_writer_len(w);
+	uint8_t *p;
+
+	if (m->type != FIBMSG_SET_ROUTE && m->type != FIBMSG_DEL_ROUTE)
+		return false;
+	if (at < FIBMSG_HDR_LEN || buf_writer_left(w) < 4 + len || at + 4 + len > FIBMSG_MAX_LEN ||
+	    !is_prefix(prefix->addr.b, addr_len, prefix->len))
+		return false;
+	count = (unsigned)w->start[8] << 8 | w->start[9];
+	if (count == UINT16_MAX)
+		return false;
+	p = buf_write_reserve(w, 4 + len);
+	p[0] = (uint8_t)(m->type >> 8);
+	p[1] = (uint8_t)m->type;
+	p[2] = 0;
+	p[3] = (uint8_t)len;
+	be32_to(p + 4, m->u.route.table);
+	p[8] = prefix->addr.family;
+	memcpy(p + 9, prefix->addr.b, addr_len);
+	p[9 + addr_len] = prefix->len;
+	if (group_len)
+		be32_to(p + 10 + addr_len, m->u.route.group);
+	buf_patch_be16(w, 8, (uint16_t)(count + 1));
+	return true;
+}
+
+/* --- datagrams --- */
+
 void fibmsg_begin(struct buf_writer *w, uint32_t seq, uint8_t flags)
 {
 	buf_write_be32(w, FIBMSG_MAGIC);
@@ -340,13 +437,16 @@ void fibmsg_begin(struct buf_writer *w, uint32_t seq, uint8_t flags)
 
 int fibmsg_append(struct buf_writer *w, const struct fibmsg *m, struct err_msg *msg)
 {
-	const struct type *t = type_find(m->type);
+	const struct type *t;
 	struct buf_writer was = *w;
 	struct err_msg detail;
 	size_t at = buf_writer_len(w), len;
 	unsigned count;
 	int err = 0;
 
+	if (route_put(w, m))
+		return 0;
+	t = type_find(m->type);
 	if (!t)
 		return err_set(msg, ERR_INVALID, "message of unknown type %u", m->type);
 	if (w->err || at < FIBMSG_HDR_LEN)
@@ -398,13 +498,18 @@ int fibmsg_read_header(struct buf_reader *r, struct fibmsg_header *h, struct err
 
 int fibmsg_read(struct buf_reader *r, struct fibmsg *m, struct err_msg *msg)
 {
-	uint16_t number = buf_read_be16(r);
-	struct buf_reader body = buf_read_sub(r, buf_read_be16(r));
-	const struct type *t = type_find(number);
+	struct buf_reader body;
+	const struct type *t;
 	struct err_msg detail;
 	struct fibmsg read;
+	uint16_t number;
 	int err;
 
+	if (route_get(r, m))
+		return 0;
+	number = buf_read_be16(r);
+	body = buf_read_sub(r, buf_read_be16(r));
+	t = type_find(number);
 	if (r->err)
 		return err_set(msg, ERR_TRUNCATED, "datagram ends within a message");
 	if (!t)

@@ -329,6 +329,100 @@ static void a_full_datagram_keeps_what_it_has(void **state)
 	assert_int_equal(buf_reader_left(&r), 0);
 }
 
+/* A datagram of one route that goes out as it came in, or is refused with a sentence; true: the former. */
+static bool read_route_or_refuse(const uint8_t *bytes, size_t len)
+{
+	uint8_t *exact = malloc(len), back[64]; /* exact, so that a sanitizer sees a read past the end */
+	struct err_msg msg = {""};
+	struct fibmsg_header h;
+	struct buf_reader r;
+	struct buf_writer w;
+	struct fibmsg m;
+	bool good;
+
+	memcpy(exact, bytes, len);
+	buf_reader_init(&r, exact, len);
+	assert_int_equal(fibmsg_read_header(&r, &h, NULL), 0);
+	good = fibmsg_read(&r, &m, &msg) == 0;
+	if (good && (m.type == FIBMSG_SET_ROUTE || m.type == FIBMSG_DEL_ROUTE)) {
+		buf_writer_init(&w, back, sizeof(back));
+		fibmsg_begin(&w, h.seq, 0);
+		assert_int_equal(fibmsg_append(&w, &m, NULL), 0);
+		assert_memory_equal(back, exact, buf_writer_len(&w));
+		assert_int_equal(buf_writer_len(&w), len - buf_reader_left(&r));
+	} else {
+		assert_true(good || msg.text[0] != '\0');
+	}
+	free(exact);
+	return good;
+}
+
+static void routes_are_read_as_they_are_said(void **state)
+{
+	static const struct ip_prefix prefixes[] = {{{IP_V4, {10, 1, 0x80}}, 17}, {{IP_V4, {0}}, 0},
+	    {{IP_V4, {192, 0, 2, 1}}, 32}, {{IP_V6, {0xfd, 1, 2}}, 29}, {{IP_V6, {0xfd, [15] = 1}}, 128}};
+	unsigned refused = 0;
+
+	for (size_t i = 0; i < UNIT_COUNT(prefixes) * 2; i++) {
+		struct fibmsg m;
+		struct buf_writer w;
+		uint8_t bytes[64];
+
+		memset(&m, 0, sizeof(m));
+		m.type = i % 2 ? FIBMSG_DEL_ROUTE : FIBMSG_SET_ROUTE;
+		m.u.route.table = 0x01020304;
+		m.u.route.prefix = prefixes[i / 2];
+		if (m.type == FIBMSG_SET_ROUTE)
+			m.u.route.group = 0xa0b0c0d0;
+		buf_writer_init(&w, bytes, sizeof(bytes));
+		fibmsg_begin(&w, 5, 0);
+		assert_int_equal(fibmsg_append(&w, &m, NULL), 0);
+		assert_true(read_route_or_refuse(bytes, buf_writer_len(&w)));
+		/* every change of one byte, and bytes behind the message */
+		for (size_t at = FIBMSG_HDR_LEN; at < buf_writer_len(&w); at++) {
+			for (unsigned v = 1; v < 256; v++) {
+				bytes[at] ^= (uint8_t)v;
+				refused += !read_route_or_refuse(bytes, buf_writer_len(&w));
+				bytes[at] ^= (uint8_t)v;
+			}
+		}
+		bytes[buf_writer_len(&w)] = 0xff;
+		assert_true(read_route_or_refuse(bytes, buf_writer_len(&w) + 1));
+	}
+	assert_in_range(refused, 10000, 40000);
+}
+
+static void routes_fill_a_datagram_to_its_end(void **state)
+{
+	static uint8_t bytes[FIBMSG_MAX_LEN];
+	struct fibmsg m = {.type = FIBMSG_DEL_ROUTE}, back;
+	struct fibmsg_header h;
+	struct buf_reader r;
+	struct buf_writer w;
+	struct err_msg msg;
+	unsigned n = 0;
+
+	m.u.table_key.prefix = (struct ip_prefix){{IP_V4, {10}}, 8};
+	buf_writer_init(&w, bytes, sizeof(bytes));
+	fibmsg_begin(&w, 5, 0);
+	while (fibmsg_append(&w, &m, &msg) == 0)
+		n++;
+	assert_int_equal(n, (sizeof(bytes) - FIBMSG_HDR_LEN) / 14);
+	assert_non_null(strstr(msg.text, "datagram is full"));
+	m.u.table_key.prefix.addr.b[3] = 1;
+	buf_writer_init(&w, bytes, sizeof(bytes));
+	fibmsg_begin(&w, 5, 0);
+	assert_int_equal(fibmsg_append(&w, &m, &msg), ERR_RANGE);
+	assert_int_equal(buf_writer_len(&w), FIBMSG_HDR_LEN);
+	m.u.table_key.prefix.addr.b[3] = 0;
+	assert_int_equal(fibmsg_append(&w, &m, &msg), 0);
+	buf_reader_init(&r, bytes, buf_writer_len(&w));
+	assert_int_equal(fibmsg_read_header(&r, &h, NULL), 0);
+	assert_int_equal(h.count, 1);
+	assert_int_equal(fibmsg_read(&r, &back, NULL), 0);
+	assert_int_equal(back.type, FIBMSG_DEL_ROUTE);
+}
+
 static void formats_for_the_log(void **state)
 {
 	struct fibmsg m = {.type = FIBMSG_SET_ROUTE};
@@ -378,6 +472,8 @@ int main(void)
 	    cmocka_unit_test(refuses_bad_headers),
 	    cmocka_unit_test(refuses_to_write_what_it_cannot_say),
 	    cmocka_unit_test(a_full_datagram_keeps_what_it_has),
+	    cmocka_unit_test(routes_are_read_as_they_are_said),
+	    cmocka_unit_test(routes_fill_a_datagram_to_its_end),
 	    cmocka_unit_test(formats_for_the_log),
 	    cmocka_unit_test(line_tables_are_fnv1a),
 	};

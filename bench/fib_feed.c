@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The feed at scale: control's real RIB and FIB feed speak to a real byway-dataplane over its socket. The
- * dataplane runs in a network namespace of its own with one memory port, so that nothing of the host is touched.
+ * dataplane runs in a network namespace of its own with one memory port, so that nothing of the host is
+ * touched.
  *
  *   fib_feed --dataplane PROGRAM --routes FILE [--routes FILE] [--trickle] [--churn MILLIS [--rate N]]
  *            [--resync] [--restart] [--sweep] [--probe] [--verify]
  *
  * Loads the table, then does what is asked in this order, and prints one "word value" a line:
- *   load-ms        from a RIB that holds all routes to the last ack; --trickle: from the first rib_set on, the
- *                  routes given in turns of 1,024 as BGP gives them
- *   churn-per-s    changes (half next hops, half withdrawals and returns) told and acked a second
- *   churn-p99-us   with --rate: from a turn of changes to its last ack
- *   resync-ms      the connection breaks; from HELLO_REPLY to the end of the sweep with all routes unchanged
- *   restart-ms     control is another process: the same with new ids, so that each route changes
+ *   load-ms        from a RIB that holds all routes to the last ack; --trickle: from the first rib_set on,
+ * the routes given in turns of 1,024 as BGP gives them churn-per-s    changes (half next hops, half
+ * withdrawals and returns) told and acked a second churn-p99-us   with --rate: from a turn of changes to its
+ * last ack resync-ms      the connection breaks; from HELLO_REPLY to the end of the sweep with all routes
+ * unchanged restart-ms     control is another process: the same with new ids, so that each route changes
  *   sweep-ms       the same as resync with every second route gone
  *   away-us        --probe: the longest that the dataplane's slow thread left a newcomer's HELLO unanswered
  *   control-kib, dataplane-kib   resident memory that the table added
@@ -106,7 +106,8 @@ static long resident_kib(pid_t pid)
 
 static void remove_dirs(const struct bench *b)
 {
-	static const char *const files[] = {"/fib.sock", "/fib.state", "/fib.state.new", "/peers", "/peers.new"};
+	static const char *const files[] = {
+	    "/fib.sock", "/fib.state", "/fib.state.new", "/peers", "/peers.new"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -312,8 +313,8 @@ static void verify(struct bench *b, const char *phase)
 		return;
 	ask(b, FIBMSG_QUERY_ROUTES);
 	if (b->rows != b->present) {
-		fprintf(stderr, "fib_feed: %s: the dataplane holds %zu routes, expected %zu\n", phase, b->rows,
-		    b->present);
+		fprintf(stderr, "fib_feed: %s: the dataplane holds %zu routes, expected %zu\n", phase,
+		    b->rows, b->present);
 		exit(1);
 	}
 }

@@ -56,6 +56,7 @@ void store_free(struct store *s)
 	store_routes_free(&s->routes[0]);
 	store_routes_free(&s->routes[1]);
 	free(s->journal);
+	free(s->judged);
 	free(s->buckets);
 	free(s);
 }
@@ -192,6 +193,14 @@ struct store_object *store_find_group(const struct store *s, uint32_t id)
 
 	store_key_id(STORE_GROUP, id, &key);
 	return store_find(s, &key);
+}
+
+uint32_t store_object_id(const struct store_object *o)
+{
+	uint32_t id;
+
+	memcpy(&id, o->key.bytes, sizeof(id)); /* as store_key_id has it */
+	return id;
 }
 
 uint32_t store_table_routes(const struct store *s, uint32_t table)

@@ -153,79 +153,24 @@ static int del_object(struct store *s, const struct batch *b, const struct fibms
 
 static int set_route(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
 {
-	const struct fibmsg_route *route = &m->u.route;
-	struct store_routes *routes = store_routes_for(s, route->prefix.addr.family);
-	struct store_route_slot *slot;
-	struct store_change *c;
-	uint32_t n, before = 0;
+	struct store_route_step step = {.table = m->u.route.table, .prefix = &m->u.route.prefix};
 	int rc = store_check_message(s, m, NULL, msg);
 
 	if (rc)
 		return rc;
-	if (!store_find_group(s, route->group))
-		return err_set(msg, ERR_NOENT, "group %u does not exist", route->group);
-	n = store_routes_find(routes, route->table, &route->prefix);
-	c = store_journal_add(s, n == STORE_ROUTE_NONE ? STEP_CREATE : STEP_REPLACE);
-	rc = !c			     ? ERR_NOMEM
-	     : n == STORE_ROUTE_NONE ? store_routes_add(routes, route->table, &route->prefix, &n)
-				     : 0;
-	if (rc) {
-		s->n_changes -= c != NULL;
-		return err_set(msg, rc, "no room for another route");
-	}
-	slot = store_routes_slot(routes, n);
-	c->routes = routes;
-	c->route = n;
-	c->origin = slot->origin;
-	c->epoch = slot->epoch;
-	if (c->step == STEP_CREATE) {
-		slot->origin = b->origin != STORE_CONTROL;
-		store_count_table(s, route->table, 1);
-	} else {
-		before = c->old_group = slot->group;
-		store_count_group(s, before, -1);
-		c->step = before == route->group ? STEP_NAME : STEP_REPLACE;
-	}
-	slot->group = route->group;
-	store_count_group(s, route->group, 1);
-	if (b->origin == STORE_CONTROL) {
-		slot->origin = STORE_CONTROL;
-		slot->epoch = s->epoch;
-	}
-	rc = b->drive && before != route->group
-		 ? store_drive_route(s, route->table, &route->prefix, route->group, msg)
-		 : 0;
-	if (rc)
-		store_undo_last(s);
-	return rc;
+	step.group = store_find_group(s, m->u.route.group);
+	if (!step.group)
+		return err_set(msg, ERR_NOENT, "group %u does not exist", m->u.route.group);
+	step.hash = store_routes_hash(store_routes_for(s, step.prefix->addr.family), step.table, step.prefix);
+	return store_set_route(s, &step, b->origin, b->drive, msg);
 }
 
 static int del_route(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
 {
-	const struct fibmsg_table_key *key = &m->u.table_key;
-	struct store_routes *routes = store_routes_for(s, key->prefix.addr.family);
-	uint32_t n = store_routes_find(routes, key->table, &key->prefix);
-	struct store_route_slot *slot;
-	struct store_change *c;
-	int rc;
+	struct store_route_step step = {.table = m->u.table_key.table, .prefix = &m->u.table_key.prefix};
 
-	if (n == STORE_ROUTE_NONE)
-		return 0;
-	c = store_journal_add(s, STEP_REMOVE);
-	if (!c)
-		return err_set(msg, ERR_NOMEM, "out of memory");
-	slot = store_routes_slot(routes, n);
-	c->routes = routes;
-	c->route = n;
-	c->origin = slot->origin;
-	c->epoch = slot->epoch;
-	store_count_group(s, slot->group, -1);
-	store_count_table(s, slot->table, -1);
-	store_routes_unlink(routes, n);
-	rc = b->drive ? store_drive_route(s, key->table, &key->prefix, 0, msg) : 0;
-	if (rc)
-		store_undo_last(s);
-	return rc;
+	step.hash = store_routes_hash(store_routes_for(s, step.prefix->addr.family), step.table, step.prefix);
+	return store_del_route(s, &step, b->drive, msg);
 }
 
 /* --- batches --- */
@@ -259,6 +204,20 @@ static int take_message(struct store *s, const struct batch *b, const struct fib
 		err_set(msg, rc, "%.100s: %.150s", name_message(m, text, sizeof(text)),
 		    why.text[0] ? why.text : err_text(rc));
 	return rc;
+}
+
+/* The sentence why the index-th message was refused, with its name before it. */
+static void name_refused(struct buf_reader r, unsigned index, struct err_msg *msg)
+{
+	const struct err_msg why = *msg;
+	struct fibmsg m;
+	char text[160];
+
+	for (unsigned i = 0; i <= index; i++)
+		if (fibmsg_read(&r, &m, NULL))
+			return;
+	snprintf(
+	    msg->text, sizeof(msg->text), "%.100s: %.150s", name_message(&m, text, sizeof(text)), why.text);
 }
 
 /* One run over the datagram's messages; the journal holds the steps taken. */
@@ -298,12 +257,18 @@ int store_apply_batch(
 	if (rc)
 		goto out;
 	ack->seq = h.seq;
-	rc = run_batch(s, &b, r, h.count, &ack->index, &msg);
-	store_undo_all(s, false);
-	if (rc || (h.flags & FIBMSG_F_CHECK))
-		goto out;
-	b.drive = true;
-	rc = run_batch(s, &b, r, h.count, &ack->index, &msg);
+	if ((h.flags & FIBMSG_F_CHECK) || !store_judge_routes(s, r, h.count)) {
+		rc = run_batch(s, &b, r, h.count, &ack->index, &msg);
+		store_undo_all(s, false);
+		if (rc || (h.flags & FIBMSG_F_CHECK))
+			goto out;
+		b.drive = true;
+		rc = run_batch(s, &b, r, h.count, &ack->index, &msg);
+	} else {
+		rc = store_run_routes(s, origin, &ack->index, &msg);
+		if (rc)
+			name_refused(r, ack->index, &msg);
+	}
 	if (rc) {
 		store_undo_all(s, true);
 		goto out;

@@ -26,6 +26,22 @@ struct store_change {
 	uint32_t route, old_group;
 };
 
+/* A SET_ROUTE or (group ignored) DEL_ROUTE whose group and table exist. */
+struct store_route_step {
+	uint32_t table;
+	const struct ip_prefix *prefix;
+	struct store_object *group;
+	uint64_t hash; /* store_routes_hash */
+};
+
+/* The same, kept while its batch is judged; group NULL: a removal. */
+struct store_judged_route {
+	struct store_object *group;
+	uint64_t hash;
+	uint32_t table;
+	struct ip_prefix prefix;
+};
+
 TAILQ_HEAD(store_list, store_object);
 
 #define STORE_TABLES 64 /* underlays that hold routes; there are fewer ports */
@@ -49,6 +65,8 @@ struct store {
 	struct store_table tables[STORE_TABLES];
 	struct store_change *journal;
 	unsigned n_changes, journal_size;
+	struct store_judged_route *judged; /* of the batch at hand */
+	unsigned n_judged, judged_size;
 	int sweep_class; /* next to be swept, descending; -1: none */
 	uint64_t sweep_cursor;
 };
@@ -86,11 +104,23 @@ void store_count_refs(struct store *s, const struct fibmsg *m, int by);
 void store_count_group(struct store *s, uint32_t id, int by);
 void store_count_table(struct store *s, uint32_t table, int by);
 
+/* Of a next hop or group. */
+uint32_t store_object_id(const struct store_object *o);
+
+/* store_route_batch.c: a step; drive: the backend, too. */
+int store_set_route(struct store *s, const struct store_route_step *step, enum store_origin origin,
+    bool drive, struct err_msg *msg);
+int store_del_route(struct store *s, const struct store_route_step *step, bool drive, struct err_msg *msg);
+/* Is this a valid batch of nothing but routes? Then store_run_routes takes the steps. False: it may be any.
+ */
+bool store_judge_routes(struct store *s, struct buf_reader r, unsigned count);
+int store_run_routes(struct store *s, enum store_origin origin, uint16_t *index, struct err_msg *msg);
+
 /* store_journal.c */
 int store_drive_object(struct store *s, struct store_object *o, const struct fibmsg *old,
     const struct fibmsg *now, struct err_msg *msg);
-int store_drive_route(
-    struct store *s, uint32_t table, const struct ip_prefix *prefix, uint32_t group, struct err_msg *msg);
+int store_drive_route(struct store *s, uint32_t table, const struct ip_prefix *prefix,
+    struct store_object *group, struct err_msg *msg);
 /* A new step, zero but for its kind; NULL when memory is short. */
 struct store_change *store_journal_add(struct store *s, enum store_step step);
 void store_change_keep(struct store_change *c, struct store_object *o);

@@ -18,13 +18,10 @@ int store_drive_object(struct store *s, struct store_object *o, const struct fib
 	return s->backend.object ? s->backend.object(s->backend.arg, o, old, now, msg) : 0;
 }
 
-int store_drive_route(
-    struct store *s, uint32_t table, const struct ip_prefix *prefix, uint32_t group, struct err_msg *msg)
+int store_drive_route(struct store *s, uint32_t table, const struct ip_prefix *prefix,
+    struct store_object *group, struct err_msg *msg)
 {
-	if (!s->backend.route)
-		return 0;
-	return s->backend.route(
-	    s->backend.arg, table, prefix, group ? store_find_group(s, group) : NULL, msg);
+	return s->backend.route ? s->backend.route(s->backend.arg, table, prefix, group, msg) : 0;
 }
 
 /* --- the journal --- */
@@ -138,7 +135,7 @@ static void undo_route(struct store *s, struct store_change *c, bool drive)
 		break;
 	}
 	if (drive && c->step != STEP_NAME)
-		rc = store_drive_route(s, table, &prefix, back, &msg);
+		rc = store_drive_route(s, table, &prefix, back ? store_find_group(s, back) : NULL, &msg);
 	if (rc)
 		log_err("cannot go back to the state before a refused batch: %s", msg.text);
 	if (c->step != STEP_CREATE) {

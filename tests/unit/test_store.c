@@ -611,6 +611,131 @@ static void test_many_routes(void **state)
 	}
 }
 
+/* --- batches of nothing but routes, against a plain array --- */
+
+#define MODEL_KEYS   600
+#define MODEL_GROUPS 3
+
+static struct ip_prefix model_prefix(unsigned key)
+{
+	struct ip_prefix p = {.len = (uint8_t)(24 + key % 2 * 8)};
+
+	p.addr.family = key % 3 ? IP_V4 : IP_V6;
+	p.addr.b[0] = 0x20;
+	p.addr.b[1] = (uint8_t)(key >> 8);
+	p.addr.b[2] = (uint8_t)key;
+	return p;
+}
+
+static uint32_t model_table(unsigned key)
+{
+	return key % 5 ? FIBMSG_OVERLAY : fibmsg_line_table("wan1");
+}
+
+/* Group of each key in the store; 0: no route. */
+static void read_store(uint32_t groups[MODEL_KEYS])
+{
+	uint64_t cursor = 0;
+	struct store_route r;
+	bool got;
+
+	memset(groups, 0, MODEL_KEYS * sizeof(groups[0]));
+	while (store_route_next(store, &cursor, 1000, &r, &got)) {
+		unsigned key = got ? (unsigned)r.prefix.addr.b[1] << 8 | r.prefix.addr.b[2] : 0;
+		struct ip_prefix p = model_prefix(key);
+
+		if (!got || r.prefix.len == 0)
+			continue;
+		assert_true(key < MODEL_KEYS && ip_prefix_equal(&p, &r.prefix));
+		assert_int_equal(r.table, model_table(key));
+		assert_int_equal(groups[key], 0);
+		groups[key] = r.group;
+	}
+}
+
+/* A group counts its routes: it may go exactly when there are none. */
+static void check_group_counts(const uint32_t groups[MODEL_KEYS])
+{
+	for (uint32_t id = 10; id < 10 + MODEL_GROUPS; id++) {
+		struct store_key key;
+		uint32_t n = 0;
+
+		for (unsigned i = 0; i < MODEL_KEYS; i++)
+			n += groups[i] == id;
+		store_key_id(STORE_GROUP, id, &key);
+		assert_int_equal(store_find(store, &key)->refs, n);
+	}
+}
+
+static void test_route_batches_agree_with_an_array(void **state)
+{
+	static uint32_t model[MODEL_KEYS], next[MODEL_KEYS], held[MODEL_KEYS];
+	uint64_t seed = 7;
+	unsigned refused = 0;
+
+	apply_home();
+	APPLY_GOOD(group(10, 1), group(11, 1), group(12, 1));
+	memset(model, 0, sizeof(model));
+	for (unsigned round = 0; round < 3000; round++) {
+		struct fibmsg batch[40];
+		struct fibmsg_ack ack;
+		unsigned n = 1 + (unsigned)(unit_random(&seed) % UNIT_COUNT(batch));
+
+		memcpy(next, model, sizeof(next));
+		for (unsigned i = 0; i < n; i++) {
+			unsigned key = (unsigned)(unit_random(&seed) % MODEL_KEYS);
+			uint32_t id = 10 + (uint32_t)(unit_random(&seed) % MODEL_GROUPS);
+
+			next[key] = unit_random(&seed) % 3 ? id : 0;
+			batch[i] = message(next[key] ? FIBMSG_SET_ROUTE : FIBMSG_DEL_ROUTE);
+			batch[i].u.route.table = model_table(key);
+			batch[i].u.route.prefix = model_prefix(key);
+			if (next[key])
+				batch[i].u.route.group = id;
+		}
+		fake.log[0] = '\0';
+		fake.fail_at = round % 3 ? 0 : 1 + (int)(unit_random(&seed) % 60);
+		if (apply(batch, n, &ack) == 0) {
+			memcpy(model, next, sizeof(model));
+		} else {
+			assert_int_equal(ack.code, -ERR_IO);
+			assert_true(ack.index < n);
+			assert_non_null(strstr(ack.text, "_ROUTE table="));
+			refused++;
+		}
+		read_store(held);
+		assert_memory_equal(held, model, sizeof(model));
+		check_group_counts(model);
+	}
+	fake.fail_at = 0;
+	assert_in_range(refused, 50, 900);
+}
+
+static void test_route_batches_are_refused_whole(void **state)
+{
+	const struct bad table[] = {
+	    {"group 9 does not exist", ERR_NOENT, route(0, "10.9.0.0/16", 9)},
+	    {"table 99 is no port's", ERR_NOENT, route(99, "10.9.0.0/16", 2)},
+	};
+
+	apply_home();
+	for (unsigned i = 0; i < UNIT_COUNT(table); i++) {
+		struct fibmsg batch[] = {
+		    route(0, "10.50.0.0/16", 2), del_route(0, "0.0.0.0/0"), table[i].m, table[i].m};
+		struct fibmsg_ack ack;
+
+		fake.routes = 0;
+		assert_int_equal(apply(batch, UNIT_COUNT(batch), &ack), table[i].code);
+		assert_non_null(strstr(ack.text, table[i].what));
+		assert_int_equal(ack.index, 2);
+		assert_int_equal(fake.routes, 0);
+		assert_int_equal(total(), 10);
+		assert_int_equal(apply_as(STORE_CONTROL, FIBMSG_F_CHECK, batch, 2, &ack), 0);
+		assert_int_equal(fake.routes, 0);
+		assert_int_equal(total(), 10);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -628,6 +753,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_rejects_garbage, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_every_truncation_is_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_many_routes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_route_batches_agree_with_an_array, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_route_batches_are_refused_whole, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,13 +18,15 @@
 
 #include "dataplane/query.h"
 #include "lib/log.h"
+#include "lib/nsec.h"
 
-#define CONNS_MAX  4	/* control, and those that have not said HELLO */
-#define READ_TURNS 8	/* datagrams in one loop */
-#define ROW_LEN	   8192 /* bytes of rows in a datagram */
-#define ROWS_LOOP  2000 /* rows made in one loop */
-#define QUEUE_MAX  4096 /* datagrams that wait for a reader */
-#define PROGRAM	   "byway-dataplane " BYWAY_VERSION
+#define CONNS_MAX 4 /* control, and those that have not said HELLO */
+#define READ_NS                                                                                              \
+	(2 * NSEC_PER_MSEC) /* of one loop for control's datagrams; a last one may take as long again */
+#define ROW_LEN	  8192	    /* bytes of rows in a datagram */
+#define ROWS_LOOP 2000	    /* rows made in one loop */
+#define QUEUE_MAX 4096	    /* datagrams that wait for a reader */
+#define PROGRAM	  "byway-dataplane " BYWAY_VERSION
 
 /* A datagram that waits until the socket takes it. */
 struct outgoing {
@@ -310,9 +312,10 @@ static void take_datagram(struct conn *c, const uint8_t *bytes, size_t len)
 static void conn_read(struct conn *c)
 {
 	static uint8_t bytes[FIBMSG_MAX_LEN];
+	const uint64_t from_ns = nsec_monotonic();
 	struct err_msg msg;
 
-	for (unsigned turn = 0; turn < READ_TURNS && !c->ending && !(sweeping && c == control); turn++) {
+	while (!c->ending && !(sweeping && c == control) && nsec_monotonic() - from_ns < READ_NS) {
 		ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -536,6 +536,7 @@ static int parse(struct bench *b, int argc, char **argv)
 		else if (opt == '?')
 			return -1;
 	}
+	bench_routes_sort(&b->routes);
 	b->trickle = trickle;
 	b->resync = resync;
 	b->restart = restart;

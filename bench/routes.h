@@ -40,4 +40,21 @@ static inline int bench_routes_read(struct bench_routes *r, const char *path, si
 	return 0;
 }
 
+static inline int bench_routes_compare(const void *a, const void *b)
+{
+	return ip_prefix_cmp(a, b);
+}
+
+/* In order, each once: a generated table may name a prefix twice. */
+static inline void bench_routes_sort(struct bench_routes *r)
+{
+	size_t n = 0;
+
+	qsort(r->v, r->n, sizeof(*r->v), bench_routes_compare);
+	for (size_t i = 0; i < r->n; i++)
+		if (n == 0 || ip_prefix_cmp(&r->v[n - 1], &r->v[i]) != 0)
+			r->v[n++] = r->v[i];
+	r->n = n;
+}
+
 #endif

@@ -2,29 +2,41 @@
 /* The prefix tree of the RIB. Control's only thread. */
 #include "control/ptree.h"
 
-#include <stdlib.h>
+#include <endian.h>
+#include <string.h>
 
 static unsigned bit_at(const struct ip_addr *a, unsigned i)
 {
 	return (a->b[i / 8] >> (7 - i % 8)) & 1;
 }
 
+/* The 64 bits from byte `at` on, the first one highest. */
+static uint64_t word_at(const struct ip_addr *a, unsigned at)
+{
+	uint64_t word;
+
+	memcpy(&word, a->b + at, sizeof(word));
+	return be64toh(word);
+}
+
 /* Bits that both have in common, at most the shorter length. */
 static unsigned common_len(const struct ip_prefix *p, const struct ip_prefix *q)
 {
 	const unsigned max = p->len < q->len ? p->len : q->len;
+	uint64_t differ = word_at(&p->addr, 0) ^ word_at(&q->addr, 0);
 	unsigned n = 0;
 
-	while (n + 8 <= max && p->addr.b[n / 8] == q->addr.b[n / 8])
-		n += 8;
-	while (n < max && bit_at(&p->addr, n) == bit_at(&q->addr, n))
-		n++;
-	return n;
+	if (differ == 0 && max > 64) {
+		differ = word_at(&p->addr, 8) ^ word_at(&q->addr, 8);
+		n = 64;
+	}
+	n += differ != 0 ? (unsigned)__builtin_clzll(differ) : 64;
+	return n < max ? n : max;
 }
 
-static struct ptree_node *new_node(const struct ip_prefix *prefix, unsigned len, void *data)
+static struct ptree_node *new_node(struct ptree *t, const struct ip_prefix *prefix, unsigned len, void *data)
 {
-	struct ptree_node *node = calloc(1, sizeof(*node));
+	struct ptree_node *node = slab_alloc(&t->nodes, sizeof(*node));
 	struct ip_prefix cut = *prefix;
 
 	if (node == NULL)
@@ -54,16 +66,16 @@ static void put_above(struct ptree *t, struct ptree_node *upper, struct ptree_no
 static struct ptree_node *insert_at(
     struct ptree *t, struct ptree_node *node, unsigned common, const struct ip_prefix *prefix, void *data)
 {
-	struct ptree_node *leaf = new_node(prefix, prefix->len, data), *branch;
+	struct ptree_node *leaf = new_node(t, prefix, prefix->len, data), *branch;
 
 	if (leaf == NULL)
 		return NULL;
 	if (common == prefix->len) {
 		put_above(t, leaf, node);
 	} else {
-		branch = new_node(prefix, common, NULL);
+		branch = new_node(t, prefix, common, NULL);
 		if (branch == NULL) {
-			free(leaf);
+			slab_free(&t->nodes, leaf);
 			return NULL;
 		}
 		put_above(t, branch, node);
@@ -94,7 +106,7 @@ struct ptree_node *ptree_insert(struct ptree *t, const struct ip_prefix *prefix,
 		parent = node;
 		node = node->child[bit];
 	}
-	node = new_node(prefix, prefix->len, data);
+	node = new_node(t, prefix, prefix->len, data);
 	if (node == NULL)
 		return NULL;
 	node->parent = parent;
@@ -139,7 +151,7 @@ void ptree_remove(struct ptree *t, struct ptree_node *node)
 		*slot_of(t, node) = child;
 		if (child != NULL)
 			child->parent = parent;
-		free(node);
+		slab_free(&t->nodes, node);
 		node = parent;
 	}
 }
@@ -223,17 +235,7 @@ struct ptree_node *ptree_seek(const struct ptree *t, const struct ip_prefix *p, 
 
 void ptree_clear(struct ptree *t)
 {
-	struct ptree_node *node = t->root;
-
-	while (node != NULL) {
-		struct ptree_node *next = node->child[0] != NULL ? node->child[0] : node->child[1];
-
-		if (next == NULL) {
-			next = node->parent;
-			*slot_of(t, node) = NULL;
-			free(node);
-		}
-		node = next;
-	}
+	slab_clear(&t->nodes);
+	t->root = NULL;
 	t->count = 0;
 }

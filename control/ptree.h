@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "control/slab.h"
 #include "lib/ip.h"
 
 struct ptree_node {
@@ -19,6 +20,7 @@ struct ptree_node {
 struct ptree {
 	struct ptree_node *root;
 	size_t count; /* nodes with data */
+	struct slab nodes;
 };
 
 /* The node of prefix, made if need be; its data is set to data if it had none. NULL: out of memory. */

@@ -20,15 +20,21 @@ void *rib_alloc(size_t len)
 	return p;
 }
 
-/* FNV-1a. What is hashed comes from our own configuration and from peers' next hops, which are few. */
+/* FNV-1a by words. What is hashed comes from our own configuration and from peers' next hops, which are few.
+ */
 uint32_t rib_hash(const void *data, size_t len, uint32_t seed)
 {
 	const uint8_t *p = data;
-	uint32_t h = 2166136261u ^ seed;
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed, word;
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 16777619u;
-	return h ^ h >> 15;
+	for (; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	for (; len > 0; len--)
+		h = (h ^ *p++) * UINT64_C(0x100000001b3);
+	return (uint32_t)(h ^ h >> 32);
 }
 
 struct rib *rib_new(const struct rib_env *env)
@@ -45,6 +51,7 @@ struct rib *rib_new(const struct rib_env *env)
 	TAILQ_INIT(&r->dead_groups);
 	TAILQ_INIT(&r->dirty);
 	LIST_INIT(&r->local);
+	LIST_INIT(&r->refusals);
 	return r;
 }
 
@@ -110,19 +117,75 @@ static void unmark(struct rib *r, struct rib_entry *e)
 	r->totals.waiting--;
 }
 
+/* --- refusals --- */
+
+static struct rib_refusal *refusal_find(const struct rib *r, const struct rib_entry *e)
+{
+	struct rib_refusal *f = NULL;
+
+	if (e->refused)
+		LIST_FOREACH (f, &r->refusals, link)
+			if (f->entry == e)
+				break;
+	return f;
+}
+
+const char *rib_entry_refusal(const struct rib *r, const struct rib_entry *e)
+{
+	const struct rib_refusal *f = refusal_find(r, e);
+
+	return f != NULL ? f->why : NULL;
+}
+
+static void refusal_drop(struct rib_refusal *f)
+{
+	f->entry->refused = false;
+	LIST_REMOVE(f, link);
+	free(f->why);
+	free(f);
+}
+
+static void entry_refuse(struct rib *r, struct rib_entry *e, const char *why)
+{
+	struct rib_refusal *f = refusal_find(r, e);
+
+	if (f != NULL)
+		refusal_drop(f);
+	f = rib_alloc(sizeof(*f));
+	f->entry = e;
+	f->why = strdup(why);
+	if (f->why == NULL)
+		abort();
+	e->refused = true;
+	LIST_INSERT_HEAD(&r->refusals, f, link);
+}
+
+/* --- entries --- */
+
+static void *slab_alloc_or_abort(struct slab *s, size_t len)
+{
+	void *p = slab_alloc(s, len);
+
+	if (p == NULL)
+		abort();
+	return p;
+}
+
 static struct rib_entry *entry_get(struct rib *r, uint32_t table, const struct ip_prefix *prefix)
 {
+	static char made; /* marks a node that has no entry yet */
 	struct rib_table *t = rib_table_get(r, table);
-	struct ptree_node *node = ptree_find(rib_tree(t, prefix->addr.family), prefix);
+	struct ptree_node *node = ptree_insert(rib_tree(t, prefix->addr.family), prefix, &made);
 	struct rib_entry *e;
 
-	if (node != NULL)
-		return node->data;
-	e = rib_alloc(sizeof(*e));
-	e->table = t;
-	e->node = ptree_insert(rib_tree(t, prefix->addr.family), prefix, e);
-	if (e->node == NULL)
+	if (node == NULL)
 		abort();
+	if (node->data != &made)
+		return node->data;
+	e = slab_alloc_or_abort(&r->entries, sizeof(*e));
+	e->table = t;
+	e->node = node;
+	node->data = e;
 	r->totals.prefixes++;
 	return e;
 }
@@ -140,9 +203,10 @@ static void entry_drop_if_unused(struct rib *r, struct rib_entry *e)
 {
 	if (e->routes != NULL || e->told != NULL || e->dirty)
 		return;
+	if (e->refused)
+		refusal_drop(refusal_find(r, e));
 	ptree_remove(rib_tree(e->table, e->node->prefix.addr.family), e->node);
-	free(e->refused);
-	free(e);
+	slab_free(&r->entries, e);
 	r->totals.prefixes--;
 }
 
@@ -187,12 +251,22 @@ static void route_free(struct rib *r, struct rib_route *route)
 		at = &(*at)->next;
 	*at = route->next;
 	LIST_REMOVE(route, user);
-	if (!is_bgp(route->source))
-		LIST_REMOVE(route, local);
 	rib_paths_unref(r, route->paths);
-	free(route);
+	if (is_bgp(route->source)) {
+		slab_free(&r->bgp_routes, route);
+	} else {
+		LIST_REMOVE(route, local);
+		free(route);
+	}
 	r->totals.candidates--;
 	touch(r, e);
+}
+
+static struct rib_route *route_new(struct rib *r, enum rib_source source)
+{
+	if (is_bgp((uint8_t)source))
+		return slab_alloc_or_abort(&r->bgp_routes, offsetof(struct rib_route, local));
+	return rib_alloc(sizeof(struct rib_route));
 }
 
 static struct rib_route *route_find(const struct rib_entry *e, enum rib_source source, uint32_t tag)
@@ -216,7 +290,7 @@ void rib_set(struct rib *r, uint32_t table, const struct ip_prefix *prefix, enum
 	}
 	if (route != NULL)
 		route_free(r, route); /* the entry stays: it is dirty now */
-	route = rib_alloc(sizeof(*route));
+	route = route_new(r, source);
 	route->entry = e;
 	route->source = (uint8_t)source;
 	route->tag = tag;
@@ -302,7 +376,7 @@ void rib_forget_sent(struct rib *r, uint32_t id_base, bool renumber)
 /* What the dataplane should have for the entry. */
 static struct rib_group *wanted(const struct rib_entry *e)
 {
-	const struct rib_route *best = e->refused == NULL ? rib_entry_best(e) : NULL;
+	const struct rib_route *best = e->refused ? NULL : rib_entry_best(e);
 
 	return best != NULL ? best->paths->group : NULL;
 }
@@ -363,10 +437,7 @@ void rib_refuse(struct rib *r, const struct fibmsg *m, const char *why)
 		e = entry_find(r, m->u.route.table, &m->u.route.prefix);
 		if (e == NULL)
 			return;
-		free(e->refused);
-		e->refused = strdup(why);
-		if (e->refused == NULL)
-			abort();
+		entry_refuse(r, e, why);
 		rib_entry_mark(r, e);
 		return;
 	}
@@ -375,20 +446,12 @@ void rib_refuse(struct rib *r, const struct fibmsg *m, const char *why)
 
 bool rib_retry_refused(struct rib *r)
 {
-	struct rib_table *t;
-	struct ptree_node *node;
+	struct rib_refusal *f;
 	bool some = rib_group_retry(r);
 
-	TAILQ_FOREACH (t, &r->tables, link) {
-		for (unsigned i = 0; i < 2; i++) {
-			for (node = ptree_first(&t->tree[i]); node != NULL; node = ptree_next(node)) {
-				struct rib_entry *e = node->data;
-
-				some |= e->refused != NULL;
-				free(e->refused);
-				e->refused = NULL;
-			}
-		}
+	while ((f = LIST_FIRST(&r->refusals)) != NULL) {
+		some = true;
+		refusal_drop(f);
 	}
 	return some;
 }
@@ -425,5 +488,7 @@ void rib_free(struct rib *r)
 	}
 	ptree_clear(&r->watched[0]);
 	ptree_clear(&r->watched[1]);
+	slab_clear(&r->entries);
+	slab_clear(&r->bgp_routes);
 	free(r);
 }

@@ -23,11 +23,11 @@ static struct rib_nexthop *nexthop_get(struct rib *r, const struct rib_gateway *
 		nh->id = r->next_id++;
 		LIST_INSERT_HEAD(&r->nexthop_buckets[bucket], nh, bucket);
 		TAILQ_INSERT_TAIL(&r->new_nexthops, nh, queue);
-		nh->queued = true;
+		nh->queued = RIB_QUEUE_NEW;
 		r->totals.nexthops++;
-	} else if (nh->refs == 0 && nh->queued && nh->sent) {
+	} else if (nh->queued == RIB_QUEUE_DEAD) {
 		TAILQ_REMOVE(&r->dead_nexthops, nh, queue);
-		nh->queued = false;
+		nh->queued = RIB_QUEUE_NONE;
 	}
 	nh->refs++;
 	return nh;
@@ -45,13 +45,13 @@ static void nexthop_unref(struct rib *r, struct rib_nexthop *nh)
 {
 	if (--nh->refs > 0)
 		return;
+	if (nh->queued == RIB_QUEUE_NEW)
+		TAILQ_REMOVE(&r->new_nexthops, nh, queue);
 	if (nh->sent) {
 		TAILQ_INSERT_TAIL(&r->dead_nexthops, nh, queue);
-		nh->queued = true;
+		nh->queued = RIB_QUEUE_DEAD;
 		return;
 	}
-	if (nh->queued)
-		TAILQ_REMOVE(&r->new_nexthops, nh, queue);
 	nexthop_free(r, nh);
 }
 
@@ -66,11 +66,21 @@ static bool same_members(const struct rib_group *g, const struct rib_gateway *ga
 	return true;
 }
 
-struct rib_group *rib_group_get(struct rib *r, const struct rib_gateway *gateways, unsigned n)
+static uint32_t group_bucket(const struct rib_gateway *gateways, unsigned n)
 {
-	const uint32_t bucket = rib_hash(gateways, n * sizeof(*gateways), 2) % RIB_BUCKETS;
+	return rib_hash(gateways, n * sizeof(*gateways), 2) % RIB_BUCKETS;
+}
+
+struct rib_group *rib_group_get(
+    struct rib *r, const struct rib_gateway *gateways, unsigned n, struct rib_group *was)
+{
+	const uint32_t bucket = group_bucket(gateways, n);
 	struct rib_group *g;
 
+	if (was != NULL && same_members(was, gateways, n)) {
+		rib_group_ref(r, was);
+		return was;
+	}
 	LIST_FOREACH (g, &r->group_buckets[bucket], bucket) {
 		if (same_members(g, gateways, n)) {
 			rib_group_ref(r, g);
@@ -83,7 +93,7 @@ struct rib_group *rib_group_get(struct rib *r, const struct rib_gateway *gateway
 	g->n = n;
 	g->id = r->next_id++;
 	g->refs = 1;
-	g->queued = true;
+	g->queued = RIB_QUEUE_NEW;
 	LIST_INSERT_HEAD(&r->group_buckets[bucket], g, bucket);
 	TAILQ_INSERT_TAIL(&r->new_groups, g, queue);
 	r->totals.groups++;
@@ -92,9 +102,10 @@ struct rib_group *rib_group_get(struct rib *r, const struct rib_gateway *gateway
 
 void rib_group_ref(struct rib *r, struct rib_group *g)
 {
-	if (g->refs++ == 0 && g->queued && g->sent) {
+	g->refs++;
+	if (g->queued == RIB_QUEUE_DEAD) {
 		TAILQ_REMOVE(&r->dead_groups, g, queue);
-		g->queued = false;
+		g->queued = RIB_QUEUE_NONE;
 	}
 }
 
@@ -112,14 +123,35 @@ void rib_group_unref(struct rib *r, struct rib_group *g)
 {
 	if (--g->refs > 0)
 		return;
+	if (g->queued == RIB_QUEUE_NEW)
+		TAILQ_REMOVE(&r->new_groups, g, queue);
 	if (g->sent) {
 		TAILQ_INSERT_TAIL(&r->dead_groups, g, queue);
-		g->queued = true;
+		g->queued = RIB_QUEUE_DEAD;
 		return;
 	}
-	if (g->queued)
-		TAILQ_REMOVE(&r->new_groups, g, queue);
 	group_free(r, g);
+}
+
+void rib_group_become(struct rib *r, struct rib_group *g, const struct rib_group *like)
+{
+	struct rib_gateway gateways[RIB_GATEWAYS];
+	struct rib_group was = *g;
+
+	for (unsigned i = 0; i < like->n; i++) {
+		gateways[i] = like->members[i]->gateway;
+		g->members[i] = like->members[i];
+		g->members[i]->refs++; /* like holds one, so it is not dead */
+	}
+	g->n = like->n;
+	for (unsigned i = 0; i < was.n; i++)
+		nexthop_unref(r, was.members[i]);
+	LIST_REMOVE(g, bucket);
+	LIST_INSERT_HEAD(&r->group_buckets[group_bucket(gateways, g->n)], g, bucket);
+	if (g->queued == RIB_QUEUE_NONE) {
+		TAILQ_INSERT_TAIL(&r->new_groups, g, queue);
+		g->queued = RIB_QUEUE_NEW;
+	}
 }
 
 const char *rib_group_fault(const struct rib_group *g)
@@ -143,12 +175,12 @@ void rib_group_forget_sent(struct rib *r, uint32_t id_base, bool renumber)
 	for (size_t i = 0; i < RIB_BUCKETS; i++) {
 		for (g = LIST_FIRST(&r->group_buckets[i]); g != NULL; g = g_next) {
 			g_next = LIST_NEXT(g, bucket);
-			if (g->queued && g->sent)
+			if (g->queued == RIB_QUEUE_DEAD)
 				TAILQ_REMOVE(&r->dead_groups, g, queue);
-			else if (g->queued)
+			else if (g->queued == RIB_QUEUE_NEW)
 				TAILQ_REMOVE(&r->new_groups, g, queue);
 			g->sent = false;
-			g->queued = g->refs > 0;
+			g->queued = g->refs > 0 ? RIB_QUEUE_NEW : RIB_QUEUE_NONE;
 			if (renumber)
 				g->id = r->next_id++;
 			if (g->queued)
@@ -160,12 +192,12 @@ void rib_group_forget_sent(struct rib *r, uint32_t id_base, bool renumber)
 	for (size_t i = 0; i < RIB_BUCKETS; i++) {
 		for (nh = LIST_FIRST(&r->nexthop_buckets[i]); nh != NULL; nh = nh_next) {
 			nh_next = LIST_NEXT(nh, bucket);
-			if (nh->queued && nh->sent)
+			if (nh->queued == RIB_QUEUE_DEAD)
 				TAILQ_REMOVE(&r->dead_nexthops, nh, queue);
-			else if (nh->queued)
+			else if (nh->queued == RIB_QUEUE_NEW)
 				TAILQ_REMOVE(&r->new_nexthops, nh, queue);
 			nh->sent = false;
-			nh->queued = nh->refs > 0;
+			nh->queued = nh->refs > 0 ? RIB_QUEUE_NEW : RIB_QUEUE_NONE;
 			if (renumber)
 				nh->id = r->next_id++;
 			if (nh->queued)
@@ -207,7 +239,7 @@ bool rib_group_next_new(struct rib *r, struct fibmsg *m)
 
 	while ((nh = TAILQ_FIRST(&r->new_nexthops)) != NULL) {
 		TAILQ_REMOVE(&r->new_nexthops, nh, queue);
-		nh->queued = false;
+		nh->queued = RIB_QUEUE_NONE;
 		if (nh->refused != NULL)
 			continue;
 		nh->sent = true;
@@ -216,7 +248,7 @@ bool rib_group_next_new(struct rib *r, struct fibmsg *m)
 	}
 	while ((g = TAILQ_FIRST(&r->new_groups)) != NULL) {
 		TAILQ_REMOVE(&r->new_groups, g, queue);
-		g->queued = false;
+		g->queued = RIB_QUEUE_NONE;
 		if (rib_group_fault(g) != NULL)
 			continue;
 		g->sent = true;

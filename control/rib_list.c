@@ -19,8 +19,8 @@ const char *rib_source_text(enum rib_source source)
 	return texts[source];
 }
 
-static void explain(const struct rib_entry *e, const struct rib_route *route, const struct rib_route *best,
-    struct rib_route_info *out)
+static void explain(const struct rib *r, const struct rib_entry *e, const struct rib_route *route,
+    const struct rib_route *best, struct rib_route_info *out)
 {
 	const char *fault = route->paths->group != NULL ? rib_group_fault(route->paths->group) : NULL;
 
@@ -29,8 +29,9 @@ static void explain(const struct rib_entry *e, const struct rib_route *route, co
 		snprintf(out->reason, sizeof(out->reason), "%s", route->paths->reason);
 	else if (fault != NULL)
 		snprintf(out->reason, sizeof(out->reason), "refused by the dataplane: %.160s", fault);
-	else if (route == best && e->refused != NULL)
-		snprintf(out->reason, sizeof(out->reason), "refused by the dataplane: %.160s", e->refused);
+	else if (route == best && e->refused)
+		snprintf(out->reason, sizeof(out->reason), "refused by the dataplane: %.160s",
+		    rib_entry_refusal(r, e));
 	else if (route != best && route->distance == best->distance)
 		snprintf(out->reason, sizeof(out->reason), "%s serves with the same distance",
 		    rib_source_text(best->source));
@@ -41,8 +42,8 @@ static void explain(const struct rib_entry *e, const struct rib_route *route, co
 		    rib_source_text(best->source), best->distance);
 }
 
-static void describe(const struct rib_entry *e, const struct rib_route *route, const struct rib_route *best,
-    struct rib_route_info *out)
+static void describe(const struct rib *r, const struct rib_entry *e, const struct rib_route *route,
+    const struct rib_route *best, struct rib_route_info *out)
 {
 	const struct rib_group *group = route->paths->group;
 
@@ -52,7 +53,7 @@ static void describe(const struct rib_entry *e, const struct rib_route *route, c
 	out->prefix = e->node->prefix;
 	out->source = route->source;
 	out->distance = route->distance;
-	out->active = route == best && e->refused == NULL && e->told == route->paths->group;
+	out->active = route == best && !e->refused && e->told == route->paths->group;
 	out->n_gateways = route->paths->n;
 	memcpy(out->gateways, route->paths->gateways, sizeof(out->gateways));
 	if (group != NULL) {
@@ -63,7 +64,7 @@ static void describe(const struct rib_entry *e, const struct rib_route *route, c
 			out->hops[i].gateway = group->members[i]->gateway;
 		}
 	}
-	explain(e, route, best, out);
+	explain(r, e, route, best, out);
 }
 
 /* The first entry behind the cursor in this tree that lies within. */
@@ -88,13 +89,14 @@ static struct ptree_node *seek(
 	return node;
 }
 
-static unsigned list_entry(const struct rib_entry *e, struct rib_route_info *out, unsigned max)
+static unsigned list_entry(
+    const struct rib *r, const struct rib_entry *e, struct rib_route_info *out, unsigned max)
 {
 	const struct rib_route *best = rib_entry_best(e);
 	unsigned n = 0;
 
 	for (const struct rib_route *route = e->routes; route != NULL && n < max; route = route->next)
-		describe(e, route, best, &out[n++]);
+		describe(r, e, route, best, &out[n++]);
 	return n;
 }
 
@@ -118,7 +120,7 @@ unsigned rib_list(struct rib *r, const struct ip_prefix *within, struct rib_curs
 			cursor->started = true;
 			cursor->table = t->id;
 			cursor->at = node->prefix;
-			return list_entry(node->data, out, max);
+			return list_entry(r, node->data, out, max);
 		}
 		/* The next table from its beginning. */
 		cursor->started = false;

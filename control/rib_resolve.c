@@ -124,17 +124,23 @@ static struct rib_group *resolve(struct rib *r, struct rib_paths *p)
 		else
 			add_hop(r, &w, g);
 	}
-	return w.n > 0 ? rib_group_get(r, w.hops, w.n) : NULL;
+	return w.n > 0 ? rib_group_get(r, w.hops, w.n, p->was) : NULL;
 }
 
 struct rib_paths *rib_paths_get(struct rib *r, const struct rib_gateway *gateways, unsigned n)
 {
-	const uint32_t bucket = rib_hash(gateways, n * sizeof(*gateways), 3) % RIB_BUCKETS;
-	struct rib_paths *p;
+	struct rib_paths *p = r->last_paths;
+	uint32_t bucket;
 
+	if (p != NULL && rib_paths_equal(p, gateways, n)) {
+		p->refs++;
+		return p;
+	}
+	bucket = rib_hash(gateways, n * sizeof(*gateways), 3) % RIB_BUCKETS;
 	LIST_FOREACH (p, &r->paths_buckets[bucket], bucket) {
 		if (rib_paths_equal(p, gateways, n)) {
 			p->refs++;
+			r->last_paths = p;
 			return p;
 		}
 	}
@@ -151,6 +157,7 @@ struct rib_paths *rib_paths_get(struct rib *r, const struct rib_gateway *gateway
 	LIST_INSERT_HEAD(&r->paths_buckets[bucket], p, bucket);
 	TAILQ_INSERT_TAIL(&r->paths, p, all);
 	r->totals.paths++;
+	r->last_paths = p;
 	return p;
 }
 
@@ -166,6 +173,8 @@ void rib_paths_unref(struct rib *r, struct rib_paths *p)
 		rib_group_unref(r, p->group);
 	LIST_REMOVE(p, bucket);
 	TAILQ_REMOVE(&r->paths, p, all);
+	if (r->last_paths == p)
+		r->last_paths = NULL;
 	free(p);
 	r->totals.paths--;
 }
@@ -191,34 +200,94 @@ static bool resolve_round(struct rib *r, bool unresolved_only)
 }
 
 /*
+ * Notes for each group where its paths go. One whose paths all go to the same place, and to which none come,
+ * moves as a whole: it takes its goal's members and keeps its id, so that the dataplane is told of one group
+ * and not of each route. A group that stays is its own goal.
+ */
+static void note_moves(struct rib *r)
+{
+	const struct rib_paths *p;
+
+	TAILQ_FOREACH (p, &r->paths, all) {
+		struct rib_group *const both[] = {p->was, p->group};
+
+		for (unsigned i = 0; i < 2; i++) {
+			if (both[i] == NULL)
+				continue;
+			both[i]->goes_to = NULL;
+			both[i]->splits = both[i]->is_goal = both[i]->moved = false;
+		}
+	}
+	TAILQ_FOREACH (p, &r->paths, all) {
+		struct rib_group *g = p->was;
+
+		if (p->group != NULL)
+			p->group->is_goal = true;
+		if (g == NULL)
+			continue;
+		if (g->goes_to == NULL)
+			g->goes_to = p->group;
+		g->splits |= p->group == NULL || g->goes_to != p->group;
+	}
+}
+
+static bool moves_whole(const struct rib_group *g)
+{
+	return g != NULL && g->sent && !g->splits && !g->is_goal && g->goes_to != NULL &&
+	       rib_group_fault(g) == NULL && rib_group_fault(g->goes_to) == NULL;
+}
+
+/* The paths keep their group, with what it now leads to. */
+static void move_group(struct rib *r, struct rib_paths *p)
+{
+	if (!p->was->moved)
+		rib_group_become(r, p->was, p->was->goes_to);
+	p->was->moved = true;
+	rib_group_ref(r, p->was);
+	rib_group_unref(r, p->group);
+	p->group = p->was;
+}
+
+/* What changed is told: groups that moved as a whole, else the routes over the paths. */
+static void tell_changes(struct rib *r)
+{
+	struct rib_paths *p;
+	struct rib_route *user;
+
+	note_moves(r);
+	TAILQ_FOREACH (p, &r->paths, all) {
+		if (p->was == p->group)
+			continue;
+		if (moves_whole(p->was)) {
+			move_group(r, p);
+			continue;
+		}
+		LIST_FOREACH (user, &p->users, user)
+			rib_entry_mark(r, user->entry);
+	}
+}
+
+/*
  * Begins with nothing that depends on a lookup, so that two routes cannot hold each other up, and goes on
  * until nothing changes.
  */
 void rib_resolve_run(struct rib *r)
 {
-	struct rib_group **before = rib_alloc((r->totals.paths + 1) * sizeof(*before));
 	struct rib_paths *p;
-	struct rib_route *user;
-	size_t i = 0;
 
 	r->resolve_pending = false;
 	TAILQ_FOREACH (p, &r->paths, all) {
-		before[i++] = p->group;
+		p->was = p->group;
 		p->group = NULL;
 	}
 	for (unsigned round = 0; round < ROUNDS && resolve_round(r, true); round++)
 		;
 	for (unsigned round = 0; round < ROUNDS && resolve_round(r, false); round++)
 		;
-	i = 0;
+	tell_changes(r);
 	TAILQ_FOREACH (p, &r->paths, all) {
-		if (before[i] != p->group) {
-			LIST_FOREACH (user, &p->users, user)
-				rib_entry_mark(r, user->entry);
-		}
-		if (before[i] != NULL)
-			rib_group_unref(r, before[i]);
-		i++;
+		if (p->was != NULL)
+			rib_group_unref(r, p->was);
+		p->was = NULL;
 	}
-	free(before);
 }

@@ -48,12 +48,16 @@ static inline struct fibmsg_route *fib_model_route(
 
 static inline void fib_model_set_group(struct fib_model *m, const struct fibmsg_group *g)
 {
+	struct fibmsg_group *old = fib_model_group(m, g->id);
+
 	assert_true(g->n_members > 0);
-	assert_null(fib_model_group(m, g->id)); /* groups are immutable: an id never changes its meaning */
 	for (unsigned i = 0; i < g->n_members; i++)
 		assert_non_null(fib_model_nexthop(m, g->members[i].nexthop));
-	assert_true(m->n_groups < FIB_MODEL_MAX);
-	m->groups[m->n_groups++] = *g;
+	if (old == NULL) {
+		assert_true(m->n_groups < FIB_MODEL_MAX);
+		old = &m->groups[m->n_groups++];
+	}
+	*old = *g;
 }
 
 static inline void fib_model_set_route(struct fib_model *m, const struct fibmsg_route *r)

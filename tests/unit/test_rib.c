@@ -187,6 +187,51 @@ static void several_gateways_make_one_ordered_group(void **state)
 	rib_free(r);
 }
 
+/* As many routes as there are over a gateway: what leads there is another group's members, told once. */
+static void a_way_that_moves_costs_its_group_alone(void **state)
+{
+	struct rib *r = new_rib();
+	char text[32];
+
+	set(r, "10.200.0.1/32", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.1"));
+	set(r, "10.200.0.2/32", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.2"));
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "10.%u.%u.0/24", i / 250, i % 250);
+		set(r, text, RIB_IBGP, 200,
+		    gateway(FIBMSG_NH_VIA, NULL, i % 2 ? "10.200.0.1" : "10.200.0.2"));
+	}
+	assert_int_equal(pull(r), 2 + 2 + 1002);
+	/* to a new next hop: it, the group, the static route's own group, its route */
+	set(r, "10.200.0.1/32", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.3"));
+	assert_in_range(pull(r), 1, 6);
+	assert_string_equal(way("10.0.1.0/24"), "via lan 10.1.0.3");
+	assert_string_equal(way("10.0.2.0/24"), "via lan 10.1.0.2");
+	/* to where the other half is already, and back: two groups are alike meanwhile */
+	for (int i = 0; i < 3; i++) {
+		set(r, "10.200.0.1/32", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.2"));
+		assert_in_range(pull(r), 1, 6);
+		assert_string_equal(way("10.0.1.0/24"), "via lan 10.1.0.2");
+		rib_resolve_all(r);
+		assert_int_equal(pull(r), 0);
+		set(r, "10.200.0.1/32", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.1"));
+		assert_in_range(pull(r), 1, 6);
+		assert_string_equal(way("10.0.1.0/24"), "via lan 10.1.0.1");
+		assert_string_equal(way("10.0.2.0/24"), "via lan 10.1.0.2");
+	}
+	/* both at once, each to where the other was */
+	set(r, "10.200.0.1/32", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.2"));
+	set(r, "10.200.0.2/32", RIB_STATIC, 1, gateway(FIBMSG_NH_VIA, "lan", "10.1.0.1"));
+	pull(r);
+	assert_string_equal(way("10.0.1.0/24"), "via lan 10.1.0.2");
+	assert_string_equal(way("10.0.2.0/24"), "via lan 10.1.0.1");
+	/* and nothing stays behind */
+	drop(r, "10.200.0.1/32", RIB_STATIC, 1);
+	drop(r, "10.200.0.2/32", RIB_STATIC, 1);
+	pull(r);
+	assert_int_equal(model.n_routes + model.n_groups + model.n_nexthops, 0);
+	rib_free(r);
+}
+
 static void refused_objects_are_set_aside(void **state)
 {
 	struct rib *r = new_rib();
@@ -253,6 +298,23 @@ static void local_routes_that_are_not_named_again_go(void **state)
 	rib_free(r);
 }
 
+/* The dataplane's group of an active route has the next hops that the listing gives it. */
+static void check_group(const struct rib_route_info *info)
+{
+	const struct fibmsg_group *group = fib_model_group(&model, info->group);
+
+	assert_non_null(group);
+	assert_int_equal(group->n_members, info->n_hops);
+	for (unsigned i = 0; i < info->n_hops; i++) {
+		const struct fibmsg_nexthop *nh = fib_model_nexthop(&model, group->members[i].nexthop);
+
+		assert_non_null(nh);
+		assert_int_equal(nh->id, info->hops[i].id);
+		assert_string_equal(nh->iface, info->hops[i].gateway.iface);
+		assert_true(ip_addr_equal(&nh->gateway, &info->hops[i].gateway.addr));
+	}
+}
+
 /* Whatever happens in whatever order: the dataplane ends with exactly what the listing calls active. */
 static void random_changes_agree_with_the_listing(void **state)
 {
@@ -284,6 +346,12 @@ static void random_changes_agree_with_the_listing(void **state)
 		else
 			set(r, text, RIB_STATIC, distance,
 			    gateway(FIBMSG_NH_VIA, ifaces[unit_random(&seed) % 3], addr));
+		if (unit_random(&seed) % 100 == 0) {
+			const unsigned iface = (unsigned)(unit_random(&seed) % 4);
+
+			faulty_iface = iface < 3 ? ifaces[iface] : NULL;
+			rib_resolve_all(r);
+		}
 		if (unit_random(&seed) % 20 == 0)
 			pull(r);
 		if (unit_random(&seed) % 2000 == 0) {
@@ -291,6 +359,8 @@ static void random_changes_agree_with_the_listing(void **state)
 			rib_forget_sent(r, 0, false);
 		}
 	}
+	faulty_iface = NULL;
+	rib_resolve_all(r);
 	pull(r);
 	while ((n = rib_list(r, &all, &cursor, info, 16)) > 0) {
 		for (unsigned i = 0; i < n; i++) {
@@ -302,6 +372,7 @@ static void random_changes_agree_with_the_listing(void **state)
 				continue;
 			assert_non_null(route);
 			assert_int_equal(route->group, info[i].group);
+			check_group(&info[i]);
 		}
 	}
 	assert_true(active > 10);
@@ -402,6 +473,7 @@ int main(void)
 	    cmocka_unit_test(gateways_are_looked_up_recursively),
 	    cmocka_unit_test(two_routes_cannot_hold_each_other_up),
 	    cmocka_unit_test(several_gateways_make_one_ordered_group),
+	    cmocka_unit_test(a_way_that_moves_costs_its_group_alone),
 	    cmocka_unit_test(refused_objects_are_set_aside),
 	    cmocka_unit_test(a_new_dataplane_is_told_everything_above_its_ids),
 	    cmocka_unit_test(local_routes_that_are_not_named_again_go),

@@ -162,8 +162,19 @@ def switch_few(bench):
     return switch_us(bench, "--max", str(FEW))
 
 
+# --- the RIB alone ---
+
+def rib(word):
+    """A measure that is one word of bench/rib_scale."""
+    def measure(bench):
+        output = call([f"{bench.build}/bench/rib_scale", "--routes", bench.routes4, "--routes", bench.routes6])
+        return float(re.search(rf"^{word} ([\d.]+)$", output, re.MULTILINE).group(1))
+    return measure
+
+
 FEED = {"programs": ("bench/fib_feed", "dataplane/byway-dataplane")}
 SWITCH = {"programs": ("bench/fib_switch",)}
+RIB = {"programs": ("bench/rib_scale",)}
 CHURN = ("--churn", "3000")
 PACED = (*CHURN, "--rate", str(RATE))
 
@@ -179,6 +190,10 @@ CASES = [
     Case("fib-load/away", "us", "lower", figure("load-away-us", "--probe"), **FEED),
     Case("fib-load/memory-control", "bytes/route", "lower", per_route("control-kib"), **FEED),
     Case("fib-load/memory-dataplane", "bytes/route", "lower", per_route("dataplane-kib"), **FEED),
+    Case("rib/set", "ns/route", "lower", rib("set-ns"), **RIB),
+    Case("rib/pull", "ns/route", "lower", rib("pull-ns"), **RIB),
+    Case("rib/move", "ms", "lower", rib("move-ms"), **RIB),
+    Case("rib/memory", "bytes/route", "lower", rib("bytes"), **RIB),
     Case("group-switch/ratio", "us", "lower", switch_many, f"{FEW} routes", switch_few, **SWITCH),
     Case("group-switch/time", "us", "lower", switch_many, **SWITCH),
 ]

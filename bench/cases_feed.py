@@ -187,6 +187,7 @@ CASES = [
     Case("fib-load/resync", "ms", "lower", figure("resync-ms", "--resync", "--verify"), **FEED),
     Case("fib-load/restart", "ms", "lower", figure("restart-ms", "--restart", "--verify"), **FEED),
     Case("fib-load/sweep", "ms", "lower", figure("sweep-ms", "--sweep", "--verify"), **FEED),
+    Case("fib-load/restore", "ms", "lower", figure("restore-ms", "--restore", "--verify"), **FEED),
     Case("fib-load/away", "us", "lower", figure("load-away-us", "--probe"), **FEED),
     Case("fib-load/memory-control", "bytes/route", "lower", per_route("control-kib"), **FEED),
     Case("fib-load/memory-dataplane", "bytes/route", "lower", per_route("dataplane-kib"), **FEED),

@@ -5,7 +5,7 @@
  * touched.
  *
  *   fib_feed --dataplane PROGRAM --routes FILE [--routes FILE] [--trickle] [--churn MILLIS [--rate N]]
- *            [--resync] [--restart] [--sweep] [--probe] [--verify]
+ *            [--resync] [--restart] [--sweep] [--restore] [--probe] [--verify]
  *
  * Loads the table, then does what is asked in this order, and prints one "word value" a line:
  *   load-ms        from a RIB that holds all routes to the last ack; --trickle: from the first rib_set on,
@@ -14,8 +14,9 @@
  * last ack resync-ms      the connection breaks; from HELLO_REPLY to the end of the sweep with all routes
  * unchanged restart-ms     control is another process: the same with new ids, so that each route changes
  *   sweep-ms       the same as resync with every second route gone
- *   away-us        --probe: the longest that the dataplane's slow thread left a newcomer's HELLO unanswered
- *   control-kib, dataplane-kib   resident memory that the table added
+ *   restore-ms     the dataplane ends and starts again: until it answers, with all routes of its state on
+ * disk in force away-us        --probe: the longest that the dataplane's slow thread left a newcomer's HELLO
+ * unanswered control-kib, dataplane-kib   resident memory that the table added
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -47,7 +48,7 @@
 
 struct bench {
 	const char *dataplane;
-	bool trickle, resync, restart, sweep, probe, verify;
+	bool trickle, resync, restart, sweep, restore, probe, verify;
 	unsigned churn_ms, rate;
 	struct bench_routes routes;
 	uint8_t *state; /* of each route: 0 not there, else 1 + its gateway */
@@ -120,10 +121,6 @@ static void remove_dirs(const struct bench *b)
 
 static void start_dataplane(struct bench *b)
 {
-	snprintf(b->run_dir, sizeof(b->run_dir), "/tmp/byway-bench-XXXXXX");
-	if (!mkdtemp(b->run_dir))
-		die("no temporary directory");
-	snprintf(b->socket_path, sizeof(b->socket_path), "%s/fib.sock", b->run_dir);
 	b->pid = fork();
 	if (b->pid < 0)
 		die("no process for the dataplane");
@@ -143,8 +140,7 @@ static void stop_dataplane(struct bench *b)
 
 	kill(b->pid, SIGTERM);
 	if (waitpid(b->pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		fprintf(stderr, "fib_feed: the dataplane did not end well\n");
-	remove_dirs(b);
+		die("the dataplane did not end well");
 }
 
 /* --- how long the slow thread is away --- */
@@ -488,6 +484,30 @@ static void do_syncs(struct bench *b)
 	}
 }
 
+static void do_restore(struct bench *b)
+{
+	uint64_t from;
+	int fd;
+
+	stop_dataplane(b);
+	while (b->connected_ns)
+		event_base_loop(b->base, EVLOOP_ONCE);
+	from = nsec_monotonic();
+	start_dataplane(b);
+	while ((fd = open_socket(b->socket_path)) < 0) {
+		usleep(1000);
+		if (nsec_monotonic() - from > PATIENCE)
+			die("the dataplane does not come back");
+	}
+	say_hello(fd, 0);
+	close(fd);
+	printf("restore-ms %.1f\n", ms_since(from));
+	while (!b->connected_ns)
+		event_base_loop(b->base, EVLOOP_ONCE);
+	run_until_settled(b);
+	verify(b, "restore");
+}
+
 static void run(struct bench *b)
 {
 	const struct rib_env env = {0};
@@ -498,6 +518,10 @@ static void run(struct bench *b)
 	b->rib = rib_new(&env);
 	ticker = event_new(b->base, -1, EV_PERSIST, on_tick, NULL); /* so that EVLOOP_ONCE always returns */
 	event_add(ticker, &tick);
+	snprintf(b->run_dir, sizeof(b->run_dir), "/tmp/byway-bench-XXXXXX");
+	if (!mkdtemp(b->run_dir))
+		die("no temporary directory");
+	snprintf(b->socket_path, sizeof(b->socket_path), "%s/fib.sock", b->run_dir);
 	start_dataplane(b);
 	new_feed(b);
 	while (!b->connected_ns)
@@ -507,21 +531,24 @@ static void run(struct bench *b)
 	if (b->churn_ms)
 		do_churn(b);
 	do_syncs(b);
+	if (b->restore)
+		do_restore(b);
 	fibfeed_free(b->feed);
 	stop_dataplane(b);
+	remove_dirs(b);
 }
 
 enum { OPT_DATAPLANE = 256, OPT_ROUTES, OPT_CHURN, OPT_RATE };
 
 static int parse(struct bench *b, int argc, char **argv)
 {
-	static int trickle, resync, restart, sweep, probe, check;
+	static int trickle, resync, restart, sweep, restore, probe, check;
 	static const struct option options[] = {{"dataplane", required_argument, NULL, OPT_DATAPLANE},
 	    {"routes", required_argument, NULL, OPT_ROUTES}, {"churn", required_argument, NULL, OPT_CHURN},
 	    {"rate", required_argument, NULL, OPT_RATE}, {"trickle", no_argument, &trickle, 1},
 	    {"resync", no_argument, &resync, 1}, {"restart", no_argument, &restart, 1},
-	    {"sweep", no_argument, &sweep, 1}, {"probe", no_argument, &probe, 1},
-	    {"verify", no_argument, &check, 1}, {NULL, 0, NULL, 0}};
+	    {"sweep", no_argument, &sweep, 1}, {"restore", no_argument, &restore, 1},
+	    {"probe", no_argument, &probe, 1}, {"verify", no_argument, &check, 1}, {NULL, 0, NULL, 0}};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -541,6 +568,7 @@ static int parse(struct bench *b, int argc, char **argv)
 	b->resync = resync;
 	b->restart = restart;
 	b->sweep = sweep;
+	b->restore = restore;
 	b->probe = probe;
 	b->verify = check;
 	return b->dataplane && b->routes.n ? 0 : -1;

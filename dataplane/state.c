@@ -28,6 +28,8 @@
 #define END_LEN	      16
 #define PATH_LEN      512
 #define SLICE_ROUTES  4000
+#define QUIET_NS      NSEC_PER_SEC /* without a change: a full table comes in less, and is not held up */
+#define LATEST_NS     (3 * NSEC_PER_SEC)  /* after the first change */
 #define RETRY_NS      (60 * NSEC_PER_SEC) /* after a disk that was full */
 
 enum phase { IDLE, WRITING, FINISHING };
@@ -36,8 +38,8 @@ static struct {
 	struct store *store;
 	char path[PATH_LEN], temporary[PATH_LEN], dir[PATH_LEN];
 	enum phase phase;
-	bool loading, dirty;
-	uint64_t due_ns; /* when to begin; 0: nothing changed yet since the last tick */
+	bool loading, dirty, fresh; /* fresh: there were changes since the last tick */
+	uint64_t due_ns, latest_ns; /* when to begin; 0: nothing changed yet since the last tick */
 	/* The file being written. */
 	int fd;
 	uint64_t cursor, written; /* of routes; bytes */
@@ -268,7 +270,7 @@ void state_note_batch(enum store_origin origin, const uint8_t *datagram, size_t 
 	if (!state.store || state.loading)
 		return;
 	if (state.phase != WRITING) {
-		state.dirty = true;
+		state.dirty = state.fresh = true;
 		return;
 	}
 	/* A failure shows in the next slice, too. */
@@ -280,9 +282,14 @@ static uint64_t tick_idle(uint64_t now_ns)
 {
 	if (!state.dirty)
 		return UINT64_MAX;
-	/* A second after the first change; later when the last file was large, so that the disk rests. */
-	if (state.due_ns == 0)
-		state.due_ns = now_ns + NSEC_PER_SEC + (state.written >> 20) * NSEC_PER_SEC;
+	/* When the last file was large, later, so that the disk rests. */
+	if (state.due_ns == 0) {
+		state.due_ns = now_ns + QUIET_NS + (state.written >> 20) * NSEC_PER_SEC;
+		state.latest_ns = state.due_ns - QUIET_NS + LATEST_NS;
+	} else if (state.fresh && state.due_ns < now_ns + QUIET_NS) {
+		state.due_ns = now_ns + QUIET_NS < state.latest_ns ? now_ns + QUIET_NS : state.latest_ns;
+	}
+	state.fresh = false;
 	if (now_ns < state.due_ns)
 		return state.due_ns;
 	if (begin_file()) {

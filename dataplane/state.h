@@ -28,7 +28,8 @@
 int state_start(const char *dir, struct store *store, struct err_msg *msg);
 /* Writes what is not written yet, and waits for it. */
 void state_stop(void);
-/* A batch is in force: within two seconds it will be on disk. */
+/* A batch is in force: it is written when nothing changed for a second, or after three seconds of changes (later
+ * when the last file was large). */
 void state_note_batch(enum store_origin origin, const uint8_t *datagram, size_t len);
 /* Writes in slices; returns the next deadline (ns). */
 uint64_t state_tick(uint64_t now_ns);

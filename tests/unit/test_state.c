@@ -176,6 +176,29 @@ static void test_waits_a_second(void **state)
 	assert_int_equal(stat(path, &st), -1);
 }
 
+/* A full table that takes a second or two is not written twice; what never rests is written all the same. */
+static void test_waits_while_changes_come(void **state)
+{
+	const uint64_t start = NSEC_PER_SEC;
+	uint64_t now = start, at = 0;
+	struct stat st;
+
+	add_port("lan", "eth0");
+	add_group(1);
+	for (uint32_t i = 0; i < 40 && at != now; i++) {
+		add_route(i, 1);
+		at = state_tick(now);
+		assert_true(at >= now && at <= start + 3 * NSEC_PER_SEC);
+		assert_true(at == now || at == start + 3 * NSEC_PER_SEC || at == now + NSEC_PER_SEC);
+		if (at != now)
+			now += NSEC_PER_SEC / 10;
+	}
+	assert_int_equal(now, start + 3 * NSEC_PER_SEC); /* then it begins */
+	run_until_written(&now);
+	assert_int_equal(stat(path, &st), 0);
+	expect_loaded_equals(store);
+}
+
 /* Routes and what they name come and go between the slices: the file must replay to what is there at its end.
  */
 static void test_changes_while_writing(void **state)
@@ -321,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_waits_a_second, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_waits_while_changes_come, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_changes_while_writing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_torn_files_are_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_lost_device, setup, teardown),

@@ -192,6 +192,7 @@ CASES = [
     Case("fib-load/memory-control", "bytes/route", "lower", per_route("control-kib"), **FEED),
     Case("fib-load/memory-dataplane", "bytes/route", "lower", per_route("dataplane-kib"), **FEED),
     Case("rib/set", "ns/route", "lower", rib("set-ns"), **RIB),
+    Case("rib/random", "ns/flap", "lower", rib("random-ns"), **RIB),
     Case("rib/pull", "ns/route", "lower", rib("pull-ns"), **RIB),
     Case("rib/move", "ms", "lower", rib("move-ms"), **RIB),
     Case("rib/memory", "bytes/route", "lower", rib("bytes"), **RIB),

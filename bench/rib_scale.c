@@ -6,7 +6,8 @@
  *
  * Routes are spread over the gateways, which are looked up and lead to one of two neighbours. Prints one
  * "word value" a line:
- *   set-ns, again-ns     rib_set of a new route, and of the same once more
+ *   set-ns, again-ns     rib_set of a new route in the order of the file, and of the same once more
+ *   random-ns            rib_remove and rib_set of a route chosen at random, for both
  *   pull-ns              rib_next_message, a route
  *   move-ms              half of the gateways lead to the other neighbour: from that on until all is pulled
  *   move-messages        what the dataplane is told then
@@ -19,6 +20,8 @@
 #include "bench/routes.h"
 #include "control/rib.h"
 #include "lib/nsec.h"
+
+#define FLAPS 500000
 
 struct bench {
 	struct bench_routes routes;
@@ -70,6 +73,24 @@ static size_t pull_all(struct bench *b)
 	return n;
 }
 
+static void flap_random(struct bench *b, unsigned n)
+{
+	uint64_t x = 88172645463325252ull;
+
+	while (n-- > 0) {
+		struct rib_gateway g = {.kind = FIBMSG_NH_VIA};
+		size_t i;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		i = (size_t)(x % b->routes.n);
+		g.addr = ip_addr_v4(0x0a640000u + (uint32_t)(i * 7919 % b->gateways));
+		rib_remove(b->rib, FIBMSG_OVERLAY, &b->routes.v[i], RIB_IBGP, 0);
+		rib_set(b->rib, FIBMSG_OVERLAY, &b->routes.v[i], RIB_IBGP, 0, RIB_DISTANCE_IBGP, &g, 1);
+	}
+}
+
 static void run(struct bench *b)
 {
 	const struct rib_env env = {0};
@@ -89,6 +110,10 @@ static void run(struct bench *b)
 	from = nsec_monotonic();
 	set_all(b);
 	printf("again-ns %.1f\n", ns_each(from, b->routes.n));
+	from = nsec_monotonic();
+	flap_random(b, FLAPS);
+	printf("random-ns %.1f\n", ns_each(from, FLAPS));
+	pull_all(b);
 	set_ways(b, true);
 	from = nsec_monotonic();
 	n = pull_all(b);

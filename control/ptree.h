@@ -21,6 +21,8 @@ struct ptree {
 	struct ptree_node *root;
 	size_t count; /* nodes with data */
 	struct slab nodes;
+	struct ptree_node *
+	    *hints; /* of a large tree: where descents begin, by the first bits; may be outdated */
 };
 
 /* The node of prefix, made if need be; its data is set to data if it had none. NULL: out of memory. */

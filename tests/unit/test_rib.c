@@ -409,6 +409,71 @@ static void tree_keeps_what_was_not_removed(void **state)
 	assert_null(ptree_first(&t));
 }
 
+#define LARGE 30000
+
+/* Close together, of all lengths; each index another prefix. */
+static struct ip_prefix large_prefix(unsigned i)
+{
+	struct ip_prefix p = {.len = (uint8_t)(8 + i % 25)};
+	const uint32_t bits = i * 2654435761u;
+
+	p.addr.family = i % 2 ? IP_V4 : IP_V6;
+	if (p.addr.family == IP_V6)
+		p.len = (uint8_t)(p.len * 2);
+	for (unsigned b = 0; b < 4; b++)
+		p.addr.b[b] = (uint8_t)(bits >> (24 - 8 * b));
+	p.addr.b[0] &= 7;
+	p.addr.b[4] = (uint8_t)i;
+	p.addr.b[5] = (uint8_t)(i >> 8);
+	return ip_prefix_mask(&p);
+}
+
+static void check_order(const struct ptree *t)
+{
+	const struct ptree_node *node = ptree_first(t), *next;
+	size_t n = node != NULL;
+
+	for (; node != NULL && (next = ptree_next(node)) != NULL; node = next, n++)
+		assert_true(ip_prefix_cmp(&node->prefix, &next->prefix) < 0);
+	assert_int_equal(n, t->count);
+}
+
+/* Large enough that descents begin in the middle; whatever comes and goes, they end where they must. */
+static void a_large_tree_agrees_with_a_list(void **state)
+{
+	static void *held[LARGE]; /* the data of each prefix, or NULL */
+	struct ptree tree[2] = {{0}, {0}};
+	uint64_t seed = 4;
+
+	for (unsigned step = 0; step < 600000; step++) {
+		const unsigned i = (unsigned)(unit_random(&seed) % LARGE);
+		const struct ip_prefix p = large_prefix(i);
+		struct ptree *t = &tree[p.addr.family == IP_V6];
+		struct ptree_node *node = ptree_find(t, &p);
+		/* several indices make one short prefix: the tree's data tells them apart */
+		const bool own = node != NULL && node->data == &held[i];
+
+		assert_true((held[i] != NULL) == own);
+		if (node != NULL)
+			assert_true(ip_prefix_equal(&node->prefix, &p) && ptree_match(t, &p) == node);
+		/* it grows, then shrinks, then grows again */
+		if (own && (step / 200000 == 1 || step % 3 == 0)) {
+			ptree_remove(t, node);
+			held[i] = NULL;
+		} else if (node == NULL && (step / 200000 != 1 || step % 8 == 0)) {
+			held[i] = &held[i];
+			assert_ptr_equal(ptree_insert(t, &p, held[i])->data, held[i]);
+		}
+		if (step % 100000 == 99999) {
+			check_order(&tree[0]);
+			check_order(&tree[1]);
+		}
+	}
+	assert_true(tree[0].hints != NULL && tree[1].hints != NULL);
+	ptree_clear(&tree[0]);
+	ptree_clear(&tree[1]);
+}
+
 static int compare_prefixes(const void *a, const void *b)
 {
 	return ip_prefix_cmp(a, b);
@@ -480,6 +545,7 @@ int main(void)
 	    cmocka_unit_test(random_changes_agree_with_the_listing),
 	    cmocka_unit_test(tree_keeps_what_was_not_removed),
 	    cmocka_unit_test(tree_finds_what_a_linear_search_finds),
+	    cmocka_unit_test(a_large_tree_agrees_with_a_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

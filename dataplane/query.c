@@ -19,6 +19,7 @@
 #include "dataplane/tunnel.h"
 #include "dataplane/worker.h"
 
+#define GROUPS_KNOWN 64
 #define ROUTE_BUDGET 20000 /* slots looked at for one row before other work gets its turn */
 
 static int next_port(struct query *q, struct store *s, struct fibmsg *row)
@@ -132,6 +133,28 @@ static void group_in_words(const struct store *s, uint32_t id, char *buf, size_t
 		nexthop_in_words(s, m.u.group.members[row.active].nexthop, buf, size);
 }
 
+struct group_words {
+	uint32_t id;
+	uint64_t asked_ns; /* in the loop of this time */
+	char words[FIBMSG_LABEL * 2];
+};
+
+/* The same for a listing of routes: asked of the monitor thread once a loop and group, not for each of a
+ * million routes. */
+static const char *group_in_words_now(const struct store *s, uint32_t id)
+{
+	static struct group_words memory[GROUPS_KNOWN]; /* slow thread only */
+	struct group_words *w = &memory[id % GROUPS_KNOWN];
+
+	if (w->id != id || w->asked_ns != slow_now_ns()) {
+		w->id = id;
+		w->asked_ns = slow_now_ns();
+		w->words[0] = 0;
+		group_in_words(s, id, w->words, sizeof(w->words));
+	}
+	return w->words;
+}
+
 static bool route_wanted(const struct query *q, uint32_t table, const struct ip_prefix *p)
 {
 	if (table != q->what.table)
@@ -155,7 +178,7 @@ static int next_control_route(struct query *q, struct store *s, struct fibmsg *r
 		r->prefix = route.prefix;
 		r->group = route.group;
 		r->origin = FIB_CONTROL;
-		group_in_words(s, route.group, r->nexthop, sizeof(r->nexthop));
+		snprintf(r->nexthop, sizeof(r->nexthop), "%s", group_in_words_now(s, route.group));
 		return 1;
 	}
 	return 0;

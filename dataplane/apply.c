@@ -12,10 +12,13 @@
 #include "dataplane/fib.h"
 #include "dataplane/host.h"
 #include "dataplane/port.h"
+#include "dataplane/rcu.h"
 #include "dataplane/state.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/worker.h"
 #include "lib/log.h"
+
+#define REMOVED_AT_ONCE 1024
 
 static struct store *store;
 static bool stopping;
@@ -93,9 +96,14 @@ static int check_object(void *arg, const struct fibmsg *now, const struct fibmsg
 	}
 }
 
+/*
+ * Between two batches nothing of the tables is held here: what the last one replaced may be freed and used
+ * again. Long runs of batches (the state on disk, a full table) would else wait for themselves.
+ */
 static void handle_committed(void *arg, enum store_origin origin, const uint8_t *datagram, size_t len)
 {
 	state_note_batch(origin, datagram, len);
+	rcu_quiescent_state();
 }
 
 int apply_start(struct err_msg *msg)
@@ -118,11 +126,14 @@ static void remove_routes(void)
 {
 	uint64_t cursor = 0;
 	struct store_route r;
+	unsigned n = 0;
 	bool got;
 
 	while (store_route_next(store, &cursor, UINT32_MAX, &r, &got)) {
 		if (got)
 			fib_del(r.table, &r.prefix, FIB_CONTROL);
+		if (++n % REMOVED_AT_ONCE == 0)
+			rcu_quiescent_state(); /* as after a batch */
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dataplane/fib.h"
+#include "dataplane/flow.h"
 #include "dataplane/nexthop.h"
 #include "dataplane/worker.h"
 #include "lib/csum.h"
@@ -75,33 +76,23 @@ static void lookup_burst(struct rte_mbuf **pkts, unsigned n, uint32_t *groups)
 	}
 }
 
-static uint32_t mix(uint32_t h, uint32_t v)
-{
-	h = (h ^ v) * 0x9e3779b1u;
-	return h ^ h >> 15;
-}
-
 /* Addresses, protocol and ports: the packets of a flow take one way. Made only where a group asks for it. */
 static uint32_t flow_hash(const struct rte_mbuf *pkt, struct pkt_meta *m)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(pkt, const uint8_t *);
-	size_t from = m->family == IP_V4 ? offsetof(struct wire_ip4, src_be) : offsetof(struct wire_ip6, src);
-	size_t to = m->family == IP_V4 ? sizeof(struct wire_ip4) : sizeof(struct wire_ip6);
-	bool ports = (m->proto == IP_PROTO_TCP || m->proto == IP_PROTO_UDP) && m->l4_off &&
-		     m->l4_off + 4u <= pkt->data_len;
-	uint32_t h = m->proto, word;
+	uint32_t ports = 0;
 
 	if (m->flow_hash)
 		return m->flow_hash;
-	for (; from < to; from += 4) {
-		memcpy(&word, ip + from, 4);
-		h = mix(h, word);
-	}
-	if (ports) {
-		memcpy(&word, ip + m->l4_off, 4);
-		h = mix(h, word);
-	}
-	m->flow_hash = h ? h : 1; /* 0 says "not made yet" */
+	if ((m->proto == IP_PROTO_TCP || m->proto == IP_PROTO_UDP) && m->l4_off &&
+	    m->l4_off + 4u <= pkt->data_len)
+		memcpy(&ports, ip + m->l4_off, 4);
+	if (m->family == IP_V4)
+		m->flow_hash = (uint32_t)flow_hash4(ip + offsetof(struct wire_ip4, src_be), m->proto, ports);
+	else
+		m->flow_hash = (uint32_t)flow_hash6(ip + offsetof(struct wire_ip6, src), m->proto, ports);
+	if (m->flow_hash == 0)
+		m->flow_hash = 1; /* 0 says "not made yet" */
 	return m->flow_hash;
 }
 

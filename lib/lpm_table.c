@@ -506,25 +506,26 @@ static int region_for(const struct lpm_table *t, const struct lpm_book *b, unsig
 	return *fresh ? 0 : ERR_NOMEM;
 }
 
-/* Whether to make the region anew for more direct nodes; so rarely that the changes between pay for it. */
-static bool more_directs(const struct lpm_table *t, const struct lpm_book *b)
-{
-	unsigned now = region_of(t)->directs;
-
-	return t->candidates > now / 16 && now < t->max_directs && t->changes > b->count / 4;
-}
-
 /*
- * Whether the nodes lie so much further apart than they need that a new region, in which they lie in the
- * order of their addresses, is worth it; so rarely that the changes between pay for it.
+ * Whether readers would be served better by a new region: with another root, with more direct nodes, without
+ * the gaps that changes have left, or with less memory. So rarely that the changes since the last one pay for
+ * it.
  */
-static bool is_scattered(const struct lpm_table *t, const struct lpm_book *b)
+static bool wants_region(const struct lpm_table *t, const struct lpm_book *b)
 {
 	const struct lpm_region *r = region_of(t);
-	uint64_t live = t->pool.used - t->late_units,
-		 touched = t->pool.next - fixed_units(r->root_bits, r->directs);
+	uint64_t live = t->pool.used - t->late_units, fixed = fixed_units(r->root_bits, r->directs);
+	uint64_t touched = t->pool.next - fixed, nodes = t->pool.end - fixed;
 
-	return t->changes > b->count / 2 + 1024 && touched > live + live / 4 + t->late_units;
+	if (t->changes <= b->count / 4 + 64)
+		return false;
+	if (wanted_root_bits(b, r->root_bits) != r->root_bits)
+		return true;
+	if (t->candidates > r->directs / 16 && r->directs < t->max_directs)
+		return true;
+	return nodes > 16 * MIN_SPARE &&
+	       (touched > live + live / 4 + t->late_units + MIN_SPARE || live < nodes / 8) &&
+	       t->changes > b->count / 2 + 1024;
 }
 
 int lpm_table_reserve(struct lpm_table *t, const struct lpm_book *b, const struct lpm_book_path *path,
@@ -533,9 +534,6 @@ int lpm_table_reserve(struct lpm_table *t, const struct lpm_book *b, const struc
 	unsigned level = path->n - 1, missing = path->depth / LPM_STRIDE - level,
 		 bits = region_of(t)->root_bits;
 	struct need need = {missing, CHAIN_UNITS, (uint64_t)missing * CHAIN_UNITS};
-	unsigned wanted = wanted_root_bits(b, bits);
-	uint64_t live = t->pool.used - t->late_units,
-		 nodes = t->pool.end - fixed_units(bits, region_of(t)->directs);
 	int err;
 
 	*fresh = NULL;
@@ -550,9 +548,8 @@ int lpm_table_reserve(struct lpm_table *t, const struct lpm_book *b, const struc
 	}
 	if (missing == 0)
 		need_below(&need, b, path->node[level], path->depth, bits, changed);
-	if (wanted == bits && !(nodes > 16 * MIN_SPARE && live < nodes / 8) && !more_directs(t, b) &&
-	    !is_scattered(t, b) && lpm_pool_can(&t->pool, need.max_units, need.nodes))
+	if (!wants_region(t, b) && lpm_pool_can(&t->pool, need.max_units, need.nodes))
 		return 0;
-	err = region_for(t, b, wanted, &need, fresh);
+	err = region_for(t, b, wanted_root_bits(b, bits), &need, fresh);
 	return err && lpm_pool_can(&t->pool, need.max_units, need.nodes) ? 0 : err;
 }

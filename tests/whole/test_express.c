@@ -92,7 +92,7 @@ static void spoil(struct frame *f, bool ip4)
 	} else if (dice(6) == 0) {
 		f->len += dice(30);
 	} else {
-		f->bytes[at] = dice(2) ? (uint8_t)dice(256) : (uint8_t)(f->bytes[at] ^ 1u << dice(8));
+		f->bytes[at] = (uint8_t)(f->bytes[at] ^ (dice(2) ? dice(256) : UINT64_C(1) << dice(8)));
 		if (ip4 && dice(4) &&
 		    (f->bytes[14] & 15) >= 5) /* most faults would hide behind the checksum's */
 			whole_fix_checksum(f->bytes + 14);

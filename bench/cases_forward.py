@@ -2,13 +2,16 @@
 """Cycles a packet of plain forwarding on memory ports, against DPDK's testpmd and a minimal IPv6 router."""
 import os
 import re
+import statistics
 
 import idle
+import plot
 import testpmd
-from harness import Case, Unavailable, call
+from harness import Case, Plot, Unavailable, call
 
 FEW = 256  # mbufs in flight: they and what of the table they need stay in the core's own caches
 COLD = 8192
+BURSTS = (4, 8, 16, 32, 64)
 SPILL = 65536  # two or three cache lines each are beyond a core's own cache of 2 MB
 
 
@@ -89,3 +92,16 @@ CASES = [
     Case("idle/all", "% of a core", "lower", idle.everything, programs=DAEMONS),
     Case("idle/wake", "us", "lower", idle.wake, programs=DAEMONS),
 ]
+
+
+def draw_bursts(bench):
+    """What a packet costs by the frames that a worker takes at once, and by the table it needs."""
+    tables = {"IPv4, one route": (), "IPv4, full table": ("--routes", bench.routes4),
+              "IPv4, full table, always another host": ("--routes", bench.routes4, "--fresh"),
+              "IPv6, full table": ("--family", "6", "--routes", bench.routes6)}
+    series = {name: [(burst, statistics.median(run(bench, "forward", FEW, "--burst", str(burst), *options) for _ in range(3)))
+                     for burst in BURSTS] for name, options in tables.items()}
+    return plot.cycles_per_packet("Cycles a packet against burst and table, 256 packets in flight", series)
+
+
+PLOTS = [Plot("forward-bursts", draw_bursts, ("bench/forward",))]

@@ -373,24 +373,57 @@ static void refresh_direct(struct lpm_table *t, struct lpm_region *r, const stru
 	}
 }
 
-/* Everything anew; what was becomes late as a whole. */
-static void rebuild(struct lpm_table *t, const struct lpm_book *b, struct lpm_region *fresh)
+/* Everything painted anew, where the root or its direct nodes shall be others. */
+static void paint_region(struct lpm_table *t, const struct lpm_book *b, struct lpm_region *fresh)
 {
 	const struct direct root = {root_of(fresh), fresh->root_bits};
-	struct lpm_region *old = region_of(t);
 
-	pool_of_region(t, fresh);
-	t->changes = t->candidates = 0;
 	refresh_direct(t, fresh, b, &root, b->root, 0, 0, LPM_NONE, UINT64_MAX, true);
-	atomic_store_explicit(&t->region, fresh, memory_order_release); /* pair: the lookups' acquire */
-	lpm_late_region(t, old);
 }
 
-/* In place. depth: of the path's last node. */
-static void refresh(struct lpm_table *t, const struct lpm_book *b, lpm_key key,
+/* The entry of an older region with all below, in the pool's. Recursion is bounded by LPM_DEPTHS. */
+static uint32_t copy_entry(struct lpm_table *t, const struct lpm_region *old, uint32_t entry)
+{
+	const struct lpm_node *n = lpm_region_node(old, entry);
+	struct lpm_node *now;
+	uint32_t place, units;
+
+	if (!(entry & LPM_CHILD))
+		return entry;
+	units = units_of(entry, entries_in(n));
+	place = lpm_pool_take(&t->pool, units);
+	assert(place); /* lpm_table_reserve */
+	now = node_of(t, place);
+	memcpy(now, n, units * sizeof(uint64_t)); /* the writer copies what it wrote */
+	for (unsigned i = 0; i < entries_in(n) && !(entry & LPM_NARROW); i++)
+		store(&now->wide[i], copy_entry(t, old, load(&now->wide[i])));
+	return place | (entry & ~LPM_PLACE);
+}
+
+/* Entries of the root or a direct node. */
+static void copy_direct(struct lpm_table *t, struct lpm_region *fresh, const struct lpm_region *old,
+    const _Atomic uint32_t *from, _Atomic uint32_t *to, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t entry = load(&from[i]);
+
+		if (entry & LPM_CHILD && entry & LPM_DIRECT) {
+			uint32_t place = fixed_units(fresh->root_bits, fresh->directs_used++);
+
+			copy_direct(t, fresh, old, lpm_region_direct(old, entry),
+			    (_Atomic uint32_t *)(fresh->base + place), DIRECT_ENTRIES);
+			entry = LPM_CHILD | LPM_DIRECT | place;
+		} else {
+			entry = copy_entry(t, old, entry);
+		}
+		store(&to[i], entry);
+	}
+}
+
+/* The path's change, in a region that stands but for it. depth: of the path's last node. */
+static void refresh(struct lpm_table *t, struct lpm_region *r, const struct lpm_book *b, lpm_key key,
     const struct lpm_book_path *path, unsigned depth, uint64_t changed)
 {
-	struct lpm_region *r = region_of(t);
 	struct direct d = {root_of(r), r->root_bits};
 	_Atomic uint32_t *at = &d.entries[(uint32_t)(key >> (128 - d.end))];
 	uint32_t block = path->node[path->n - 1], inherited = path->inherited[path->n - 1], first;
@@ -416,15 +449,36 @@ static void refresh(struct lpm_table *t, const struct lpm_book *b, lpm_key key,
 	store(at, refresh_node(t, b, block, inherited, load(at), changed));
 }
 
+/*
+ * A new region in place of the old one, which becomes late as a whole. Nodes are copied where nothing but the
+ * path's change sets them apart: a third of the time that painting takes (bench: fib-load/away).
+ */
+static void rebuild(struct lpm_table *t, const struct lpm_book *b, lpm_key key,
+    const struct lpm_book_path *path, uint64_t changed, struct lpm_region *fresh)
+{
+	struct lpm_region *old = region_of(t);
+
+	pool_of_region(t, fresh);
+	if (fresh->root_bits == old->root_bits && fresh->directs == old->directs) {
+		copy_direct(t, fresh, old, root_of(old), root_of(fresh), 1u << fresh->root_bits);
+		refresh(t, fresh, b, key, path, (path->n - 1) * LPM_STRIDE, changed);
+	} else {
+		paint_region(t, b, fresh);
+	}
+	t->changes = t->candidates = 0;
+	atomic_store_explicit(&t->region, fresh, memory_order_release); /* pair: the lookups' acquire */
+	lpm_late_region(t, old);
+}
+
 void lpm_table_refresh(struct lpm_table *t, const struct lpm_book *b, lpm_key key,
     const struct lpm_book_path *path, uint64_t changed, struct lpm_region *fresh)
 {
 	unsigned depth = (path->n - 1) * LPM_STRIDE;
 
 	if (fresh)
-		rebuild(t, b, fresh);
+		rebuild(t, b, key, path, changed, fresh);
 	else
-		refresh(t, b, key, path, depth, changed);
+		refresh(t, region_of(t), b, key, path, depth, changed);
 	t->changes++;
 	if (depth == LPM_ROOT_BITS && path->depth > depth &&
 	    lpm_book_children(lpm_book_node(b, path->node[path->n - 1])) == DIRECT_CHILDREN)

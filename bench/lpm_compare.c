@@ -166,6 +166,25 @@ static int change_both(struct pair *p, const struct lpm_table *t, bool add)
 	return err;
 }
 
+/* By the form that was asked for; "best": by each that this machine has. */
+static int compare_forms(struct pair *p, const struct lpm_table *table, const struct lpm_options *o)
+{
+	bool every = strcmp(o->form, "best") == 0;
+	int err = ERR_UNSUPPORTED;
+
+	for (unsigned i = 0; p->ours->forms[i]; i++) {
+		if ((!every && strcmp(o->form, p->ours->forms[i]) != 0) ||
+		    p->ours->select(p->t, p->ours->forms[i]) != 0)
+			continue;
+		err = compare_all(p, table, o->n_keys);
+		if (err)
+			return err;
+	}
+	if (err)
+		fprintf(stderr, "lpm: %s does not look up as '%s' here\n", o->engine, o->form);
+	return err;
+}
+
 int lpm_run_compare(const struct lpm_options *o, const struct lpm_table *table)
 {
 	struct pair p = {.ours = lpm_engine_find(o->engine, o->family),
@@ -179,18 +198,17 @@ int lpm_run_compare(const struct lpm_options *o, const struct lpm_table *table)
 		return ERR_INVALID;
 	p.t = p.ours->create(table);
 	p.u = p.theirs->create(table);
-	if (!p.t || !p.u || p.ours->select(p.t, o->form) != 0 ||
-	    p.theirs->select(p.u, p.theirs->forms[0]) != 0)
+	if (!p.t || !p.u || p.theirs->select(p.u, p.theirs->forms[0]) != 0)
 		return ERR_NOMEM;
-	err = compare_all(&p, table, o->n_keys);
+	err = compare_forms(&p, table, o);
 	if (!err && p.ours->del) {
 		err = change_both(&p, table, false);
 		if (!err)
-			err = compare_all(&p, table, o->n_keys);
+			err = compare_forms(&p, table, o);
 		if (!err)
 			err = change_both(&p, table, true);
 		if (!err)
-			err = compare_all(&p, table, o->n_keys);
+			err = compare_forms(&p, table, o);
 	}
 	if (!err && p.theirs_wrong > p.n_compared / 10) {
 		fprintf(stderr, "lpm: rte_fib is wrong too often for a comparison\n");

@@ -269,6 +269,7 @@ def run(options):
         print_list(cases, plots)
         return True
     chosen = choose(plots if options.plots else cases, options.names)
+    options.build = os.path.abspath(options.build)  # some programs are started in other places
     prepare(chosen, options.build)
     good = True
     with tempfile.TemporaryDirectory(prefix="byway-bench-") as folder, machine.huge_pages(HUGE_MIB):

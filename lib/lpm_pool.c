@@ -13,7 +13,7 @@ void lpm_pool_init(struct lpm_pool *p, uint64_t *base, uint32_t from, uint32_t e
 {
 	memset(p, 0, sizeof(*p));
 	p->base = base;
-	p->next = from;
+	p->from = p->next = from;
 	p->end = end;
 }
 
@@ -65,7 +65,7 @@ static bool has_new(struct lpm_pool *p, uint32_t units)
 	uint32_t left = LINE_UNITS - p->next % LINE_UNITS;
 
 	if (units <= LINE_UNITS && units > left && p->end - p->next >= left + units &&
-	    p->skipped <= p->next / 8) {
+	    p->skipped <= (p->next - p->from) / 8) {
 		put(p, p->next, left);
 		p->next += left;
 		p->skipped += left;

@@ -18,10 +18,10 @@
 
 struct lpm_pool {
 	uint64_t *base;
-	uint32_t next, end; /* units: never used yet from next on */
-	uint32_t used;	    /* units in blocks that were taken and not given back */
-	uint32_t skipped;   /* before the beginnings of cache lines; at most an eighth */
-	uint64_t sizes[2];  /* bit per size with free blocks */
+	uint32_t from, next, end; /* units: never used yet from next on */
+	uint32_t used;		  /* units in blocks that were taken and not given back */
+	uint32_t skipped;  /* before the beginnings of cache lines; at most an eighth of what lies behind */
+	uint64_t sizes[2]; /* bit per size with free blocks */
 	uint32_t first[LPM_POOL_MAX + 1], count[LPM_POOL_MAX + 1];
 };
 

@@ -49,8 +49,11 @@ void *__wrap_realloc(void *p, size_t size)
 	return fails_now() ? NULL : __real_realloc(p, size);
 }
 
+static unsigned regions_made; /* the tables' regions are all that is allocated aligned */
+
 void *__wrap_aligned_alloc(size_t align, size_t size)
 {
+	regions_made++;
 	return fails_now() ? NULL : __real_aligned_alloc(align, size);
 }
 
@@ -534,6 +537,27 @@ static void a_reader_sees_old_or_new(void **state)
 	assert_int_equal(isa_select(NULL), 0);
 }
 
+/* A table that shrinks is made anew a few times, not at each delete: its region is rounded up to huge pages.
+ */
+static void shrinks_at_the_pace_of_its_changes(void **state)
+{
+	struct lpm6 *t = lpm6_new(NULL);
+	uint8_t a[16] = {0x20, 0x01};
+
+	for (unsigned remove = 0; remove < 2; remove++) {
+		regions_made = 0;
+		for (unsigned i = 0; i < 100000; i++) {
+			a[2] = (uint8_t)(i >> 12);
+			a[4] = (uint8_t)(i >> 4);
+			a[5] = (uint8_t)(i << 4);
+			assert_int_equal(remove ? lpm6_del(t, a, 48) : lpm6_set(t, a, 48, 1 + i), 0);
+		}
+		assert_in_range(regions_made, 1, 200);
+	}
+	assert_int_equal(lpm6_count(t), 0);
+	lpm6_free(t);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -541,6 +565,7 @@ int main(void)
 	    cmocka_unit_test(differs_nowhere_ipv4),
 	    cmocka_unit_test(differs_nowhere_ipv6),
 	    cmocka_unit_test(short_memory_changes_nothing),
+	    cmocka_unit_test(shrinks_at_the_pace_of_its_changes),
 	    cmocka_unit_test(a_reader_sees_old_or_new),
 	};
 

@@ -41,7 +41,7 @@ static const char usage_text[] =
     "      --state-dir DIR    state that survives a restart (default /var/lib/byway)\n"
     "      --workers N        threads that move packets, 1 to 8 (default 1)\n"
     "      --cpus LIST        one CPU for each worker, as in 2,3 (default: any the process may use)\n"
-    "      --isa NAME         instructions of the fast loops: avx512-vpopcntdq, avx512, avx2 or scalar\n"
+    "      --isa NAME         instructions of the fast loops: avx512-vpopcntdq, avx512, avx2, sse or scalar\n"
     "                         (default: the best that this machine has)\n"
     "      --spread WHEN      hand flows of a port with few queues to other workers: auto, off, always "
     "(default auto)\n"
@@ -122,7 +122,7 @@ static int parse_isa(const char *text)
 	if (isa_select(text) == 0)
 		return 0;
 	fprintf(stderr,
-	    "byway-dataplane: --isa %s: expected avx512-vpopcntdq, avx512, avx2 or scalar, and a machine "
+	    "byway-dataplane: --isa %s: expected avx512-vpopcntdq, avx512, avx2, sse or scalar, and a machine "
 	    "that has "
 	    "it\n",
 	    text);

@@ -11,6 +11,7 @@
 #include "lib/err.h"
 
 static const char *const names[] = {[ISA_SCALAR] = "scalar",
+    [ISA_SSE] = "sse",
     [ISA_AVX2] = "avx2",
     [ISA_AVX512] = "avx512",
     [ISA_AVX512_VPOPCNTDQ] = "avx512-vpopcntdq"};
@@ -28,6 +29,8 @@ static bool machine_has(enum isa isa)
 	switch (isa) {
 	case ISA_SCALAR:
 		break;
+	case ISA_SSE:
+		return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
 	case ISA_AVX2:
 		return __builtin_cpu_supports("avx2");
 	case ISA_AVX512:

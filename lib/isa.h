@@ -8,12 +8,13 @@
 
 enum isa {
 	ISA_SCALAR,
+	ISA_SSE, /* up to 4.2, with POPCNT */
 	ISA_AVX2,
 	ISA_AVX512,	      /* F, BW, DQ and VL, as since Skylake-SP */
 	ISA_AVX512_VPOPCNTDQ, /* and VPOPCNTDQ, as since Ice Lake and Zen 4 */
 };
 
-#define ISA_NAMES "scalar, avx2, avx512 or avx512-vpopcntdq"
+#define ISA_NAMES "scalar, sse, avx2, avx512 or avx512-vpopcntdq"
 
 /* One of ISA_NAMES; NULL: the best. ERR_UNSUPPORTED: no such name, or the machine lacks it; nothing changed.
  */

@@ -9,6 +9,7 @@
 static const struct lpm_form *const forms[] = {
     [ISA_SCALAR] = &lpm_form_scalar,
 #ifdef __x86_64__
+    [ISA_SSE] = &lpm_form_scalar, /* its forms are of gathers, which SSE has not */
     [ISA_AVX2] = &lpm_form_avx2,
     [ISA_AVX512] = &lpm_form_avx512,
     [ISA_AVX512_VPOPCNTDQ] = &lpm_form_avx512_vpopcntdq,

@@ -14,6 +14,8 @@
 
 static_assert(AEAD_BURST_KEY_LEN == CRYPTO_KEY_LEN && AEAD_BURST_TAG_LEN == CRYPTO_TAG_LEN, "one cipher");
 
+#define BACKENDS_MAX 16
+
 static int probe_sodium(void)
 {
 	return 0;
@@ -40,19 +42,28 @@ static uint64_t open_sodium(
 	return authentic;
 }
 
-static const struct aead_burst_backend backends[] = {
-    {"sodium", probe_sodium, seal_sodium, open_sodium},
-};
+static const struct aead_burst_backend sodium = {"sodium", probe_sodium, seal_sodium, open_sodium};
 
-static const struct aead_burst_backend *chosen = &backends[0];
+static const struct aead_burst_backend *backends[BACKENDS_MAX] = {&sodium};
+static unsigned n_backends = 1;
+
+static const struct aead_burst_backend *chosen = &sodium;
+
+int aead_burst_add(const struct aead_burst_backend *backend)
+{
+	if (n_backends == BACKENDS_MAX)
+		return ERR_FULL;
+	backends[n_backends++] = backend;
+	return 0;
+}
 
 int aead_burst_init(const char *name)
 {
-	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-		if (name && strcmp(name, backends[i].name) != 0)
+	for (unsigned i = 0; i < n_backends; i++) {
+		if (name && strcmp(name, backends[i]->name) != 0)
 			continue;
-		if (backends[i].probe() == 0) {
-			chosen = &backends[i];
+		if (backends[i]->probe() == 0) {
+			chosen = backends[i];
 			return 0;
 		}
 		if (name)

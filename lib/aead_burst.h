@@ -26,6 +26,12 @@ struct aead_burst_backend {
 };
 
 /*
+ * Adds a back end, which must stay, behind lib's own. Before aead_burst_init; for libraries that lib must not
+ * know. ERR_FULL.
+ */
+int aead_burst_add(const struct aead_burst_backend *backend);
+
+/*
  * Once, before the workers start. name NULL: the first of the table that this machine can run.
  * ERR_NOENT: no back end of that name; ERR_UNSUPPORTED: this machine cannot run it.
  */

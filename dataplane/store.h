@@ -50,6 +50,7 @@ struct store_object {
 	struct store_key key;
 	uint8_t origin; /* enum store_origin */
 	bool failed;  /* the dataplane lost it while a batch was rolled back: the next SET applies it again */
+	bool changed; /* control's, and `wg set` has made something else of it since control named it */
 	uint16_t len; /* bytes of the message with its type and length */
 	uint16_t epoch; /* of the sync that named it last */
 	uint32_t refs;	/* objects and routes that name it */
@@ -99,6 +100,16 @@ void store_free(struct store *s);
  */
 int store_apply_batch(
     struct store *s, const uint8_t *datagram, size_t len, enum store_origin origin, struct fibmsg_ack *ack);
+
+/* One of several datagrams that are one batch. */
+struct store_datagram {
+	const uint8_t *bytes;
+	size_t len;
+};
+/* The same for n datagrams: applied whole or refused whole together. ack: of the datagram that is wrong, else
+ * of the last. FIBMSG_F_CHECK in any of them: all are validated alone. */
+int store_apply_batches(struct store *s, const struct store_datagram *datagrams, unsigned n,
+    enum store_origin origin, struct fibmsg_ack *ack);
 
 /* A sync: what control names from here on belongs to `generation`. ERR_INVALID: that of the last one, or 0.
  */

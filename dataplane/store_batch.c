@@ -18,12 +18,13 @@ struct batch {
 	size_t len; /* of the message at hand */
 };
 
-/* Control named it; what control made once stays control's, what `wg set` changes does not become its own. */
+/* Control named it, and it is as control says. */
 static void object_name(struct store *s, struct store_object *o, enum store_origin origin)
 {
 	if (origin == STORE_CONTROL) {
 		o->origin = STORE_CONTROL;
 		o->epoch = s->epoch;
+		o->changed = false;
 	}
 }
 
@@ -76,6 +77,11 @@ static int object_replace(struct store *s, const struct batch *b, struct store_o
 	c->old_len = o->len;
 	o->bytes = bytes;
 	o->len = (uint16_t)b->len;
+	/* What control made once stays control's: `wg set` changes it, and does not make it its own. */
+	o->changed = o->origin != b->origin;
+	if (b->origin == STORE_UAPI && o->key.class == STORE_ALLOWED_IP)
+		o->origin =
+		    STORE_UAPI; /* it has moved to another peer, and stays there when control's peer goes */
 	object_name(s, o, b->origin);
 	store_count_refs(s, old, -1);
 	store_count_refs(s, m, 1);
@@ -118,9 +124,51 @@ static int set_object(struct store *s, const struct batch *b, const struct fibms
 	return o ? object_replace(s, b, o, &old, m, msg) : object_create(s, b, &key, m, msg);
 }
 
-static int del_object(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
+static int remove_object(struct store *s, const struct batch *b, struct store_object *o, struct err_msg *msg)
 {
 	struct store_change *c;
+	struct fibmsg old;
+	int rc;
+
+	if (o->refs)
+		return err_set(msg, ERR_BUSY, "is named by %u others", o->refs);
+	c = store_journal_add(s, STEP_REMOVE);
+	if (!c)
+		return err_set(msg, ERR_NOMEM, "out of memory");
+	store_decode(o, &old);
+	store_change_keep(c, o);
+	store_count_refs(s, &old, -1);
+	store_object_unlink(s, o);
+	rc = b->drive && !o->failed ? store_drive_object(s, o, &old, NULL, msg) : 0;
+	if (rc)
+		store_undo_last(s);
+	return rc;
+}
+
+/* What `wg set` put on something that control takes away goes with it: peers of a tunnel, allowed-IPs of a
+ * peer. */
+static int remove_uapi_users(
+    struct store *s, const struct batch *b, const struct store_object *used, struct err_msg *msg)
+{
+	int rc = 0;
+
+	for (unsigned class = used->key.class + 1u; class <= STORE_ALLOWED_IP; class ++) {
+		struct store_object *o = store_first(s, class), *next;
+
+		for (; !rc && o; o = next) {
+			next = store_after(o);
+			if (o->origin != STORE_UAPI || !store_object_names(s, o, used))
+				continue;
+			rc = remove_uapi_users(s, b, o, msg);
+			if (!rc)
+				rc = remove_object(s, b, o, msg);
+		}
+	}
+	return rc;
+}
+
+static int del_object(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
+{
 	struct store_object *o;
 	struct store_key key;
 	struct fibmsg old;
@@ -134,21 +182,12 @@ static int del_object(struct store *s, const struct batch *b, const struct fibms
 	store_decode(o, &old);
 	if (key.class == STORE_ALLOWED_IP && memcmp(old.u.allowed_ip.key, m->u.allowed_ip.key, 32) != 0)
 		return 0; /* it moved to another peer before its old one let go */
-	if (o->refs)
-		return err_set(msg, ERR_BUSY, "is named by %u others", o->refs);
-	if (key.class == STORE_PORT && store_table_routes(s, old.u.port.table))
+	if (key.class == STORE_PORT && !o->refs && store_table_routes(s, old.u.port.table))
 		return err_set(msg, ERR_BUSY, "its table still holds %u routes",
 		    store_table_routes(s, old.u.port.table));
-	c = store_journal_add(s, STEP_REMOVE);
-	if (!c)
-		return err_set(msg, ERR_NOMEM, "out of memory");
-	store_change_keep(c, o);
-	store_count_refs(s, &old, -1);
-	store_object_unlink(s, o);
-	rc = b->drive && !o->failed ? store_drive_object(s, o, &old, NULL, msg) : 0;
-	if (rc)
-		store_undo_last(s);
-	return rc;
+	if (o->refs && b->origin == STORE_CONTROL && (key.class == STORE_TUNNEL || key.class == STORE_PEER))
+		rc = remove_uapi_users(s, b, o, msg);
+	return rc ? rc : remove_object(s, b, o, msg);
 }
 
 static int set_route(struct store *s, const struct batch *b, const struct fibmsg *m, struct err_msg *msg)
@@ -242,44 +281,82 @@ static int run_batch(struct store *s, struct batch *b, struct buf_reader r, uint
 	return 0;
 }
 
-int store_apply_batch(
-    struct store *s, const uint8_t *datagram, size_t len, enum store_origin origin, struct fibmsg_ack *ack)
+/* One run over all datagrams; ack names the one at hand and its message. */
+static int run_datagrams(struct store *s, struct batch *b, const struct store_datagram *d, unsigned n,
+    bool *check, struct fibmsg_ack *ack, struct err_msg *msg)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < n; i++) {
+		struct fibmsg_header h;
+		struct buf_reader r;
+
+		buf_reader_init(&r, d[i].bytes, d[i].len);
+		ack->index = 0;
+		rc = fibmsg_read_header(&r, &h, msg);
+		if (rc)
+			break;
+		ack->seq = h.seq;
+		*check |= (h.flags & FIBMSG_F_CHECK) != 0;
+		rc = run_batch(s, b, r, h.count, &ack->index, msg);
+	}
+	return rc;
+}
+
+/* Is it one datagram of nothing but routes, to be applied and valid? Then *r is at its first message. */
+static bool is_route_batch(
+    struct store *s, const struct store_datagram *d, unsigned n, struct buf_reader *r, struct fibmsg_ack *ack)
+{
+	struct fibmsg_header h;
+
+	buf_reader_init(r, d->bytes, d->len);
+	if (n != 1 || fibmsg_read_header(r, &h, NULL) || (h.flags & FIBMSG_F_CHECK))
+		return false;
+	ack->seq = h.seq;
+	return store_judge_routes(s, *r, h.count);
+}
+
+int store_apply_batches(struct store *s, const struct store_datagram *datagrams, unsigned n,
+    enum store_origin origin, struct fibmsg_ack *ack)
 {
 	struct batch b = {.origin = origin};
 	struct err_msg msg = {""};
-	struct fibmsg_header h;
 	struct buf_reader r;
-	int rc;
+	bool check = false;
+	int rc = 0;
 
 	memset(ack, 0, sizeof(*ack));
-	buf_reader_init(&r, datagram, len);
-	rc = fibmsg_read_header(&r, &h, &msg);
-	if (rc)
-		goto out;
-	ack->seq = h.seq;
-	if ((h.flags & FIBMSG_F_CHECK) || !store_judge_routes(s, r, h.count)) {
-		rc = run_batch(s, &b, r, h.count, &ack->index, &msg);
-		store_undo_all(s, false);
-		if (rc || (h.flags & FIBMSG_F_CHECK))
-			goto out;
-		b.drive = true;
-		rc = run_batch(s, &b, r, h.count, &ack->index, &msg);
-	} else {
+	if (n > 0 && is_route_batch(s, datagrams, n, &r, ack)) {
 		rc = store_run_routes(s, origin, &ack->index, &msg);
 		if (rc)
 			name_refused(r, ack->index, &msg);
+	} else {
+		rc = run_datagrams(s, &b, datagrams, n, &check, ack, &msg);
+		store_undo_all(s, false);
+		if (rc || check)
+			goto out;
+		b.drive = true;
+		rc = run_datagrams(s, &b, datagrams, n, &check, ack, &msg);
 	}
 	if (rc) {
 		store_undo_all(s, true);
 		goto out;
 	}
 	store_journal_commit(s);
-	if (s->backend.committed)
-		s->backend.committed(s->backend.arg, origin, datagram, len);
+	for (unsigned i = 0; i < n && s->backend.committed; i++)
+		s->backend.committed(s->backend.arg, origin, datagrams[i].bytes, datagrams[i].len);
 out:
 	if (rc == 0)
 		ack->index = 0;
 	ack->code = (uint32_t)-rc;
 	snprintf(ack->text, sizeof(ack->text), "%s", msg.text);
 	return rc;
+}
+
+int store_apply_batch(
+    struct store *s, const uint8_t *datagram, size_t len, enum store_origin origin, struct fibmsg_ack *ack)
+{
+	const struct store_datagram d = {.bytes = datagram, .len = len};
+
+	return store_apply_batches(s, &d, 1, origin, ack);
 }

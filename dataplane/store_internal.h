@@ -18,7 +18,7 @@ struct store_change {
 	uint8_t step; /* enum store_step */
 	/* Of the object or route before the step. */
 	uint8_t origin;
-	bool failed;
+	bool failed, changed;
 	uint16_t epoch, old_len;
 	uint8_t *old_bytes;
 	struct store_object *object; /* NULL: a route */
@@ -115,6 +115,10 @@ int store_del_route(struct store *s, const struct store_route_step *step, bool d
  */
 bool store_judge_routes(struct store *s, struct buf_reader r, unsigned count);
 int store_run_routes(struct store *s, enum store_origin origin, uint16_t *index, struct err_msg *msg);
+
+/* store_sync.c: does one object name the other? */
+bool store_object_names(
+    const struct store *s, const struct store_object *user, const struct store_object *used);
 
 /* store_journal.c */
 int store_drive_object(struct store *s, struct store_object *o, const struct fibmsg *old,

@@ -51,6 +51,7 @@ void store_change_keep(struct store_change *c, struct store_object *o)
 	c->origin = o->origin;
 	c->epoch = o->epoch;
 	c->failed = o->failed;
+	c->changed = o->changed;
 }
 
 /* One step back. With `drive` the dataplane goes back, too; what it cannot do is logged and marked. */
@@ -101,6 +102,7 @@ static void undo_object(struct store *s, struct store_change *c, bool drive)
 	if (o) {
 		o->origin = c->origin;
 		o->epoch = c->epoch;
+		o->changed = c->changed;
 	}
 }
 

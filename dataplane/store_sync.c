@@ -143,7 +143,7 @@ static bool collect_routes(struct store *s, struct buf_writer *w)
 	return true;
 }
 
-static bool object_names(
+bool store_object_names(
     const struct store *s, const struct store_object *user, const struct store_object *used)
 {
 	struct store_key refs[STORE_REFS_MAX];
@@ -171,7 +171,7 @@ static int collect_users(struct store *s, const struct store_object *used, struc
 		for (struct store_object *o = store_first(s, class); o; o = store_after(o)) {
 			struct fibmsg set, del;
 
-			if (o->origin != STORE_UAPI || !object_names(s, o, used))
+			if (o->origin != STORE_UAPI || !store_object_names(s, o, used))
 				continue;
 			users++;
 			store_decode(o, &set);

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "lib/aead_burst_internal.h"
 #include "lib/crypto.h"
 #include "lib/err.h"
 
@@ -44,22 +45,29 @@ static uint64_t open_sodium(
 
 static const struct aead_burst_backend sodium = {"sodium", probe_sodium, seal_sodium, open_sodium};
 
-static const struct aead_burst_backend *backends[BACKENDS_MAX] = {&sodium};
-static unsigned n_backends = 1;
+static const struct aead_burst_backend *backends[BACKENDS_MAX] = {
+#ifdef __x86_64__
+    &aead_burst_avx512_ifma,
+#endif
+    &sodium,
+};
 
 static const struct aead_burst_backend *chosen = &sodium;
 
 int aead_burst_add(const struct aead_burst_backend *backend)
 {
-	if (n_backends == BACKENDS_MAX)
-		return ERR_FULL;
-	backends[n_backends++] = backend;
-	return 0;
+	for (unsigned i = 0; i < BACKENDS_MAX; i++) {
+		if (backends[i])
+			continue;
+		backends[i] = backend;
+		return 0;
+	}
+	return ERR_FULL;
 }
 
 int aead_burst_init(const char *name)
 {
-	for (unsigned i = 0; i < n_backends; i++) {
+	for (unsigned i = 0; i < BACKENDS_MAX && backends[i]; i++) {
 		if (name && strcmp(name, backends[i]->name) != 0)
 			continue;
 		if (backends[i]->probe() == 0) {

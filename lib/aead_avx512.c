@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bursts of ChaCha20-Poly1305 in the sixteen lanes of AVX-512: docs/packet.md says how. A block call makes
+ * the Poly1305 keys of sixteen packets, whose words are by lane already; kilobytes of one packet are sixteen
+ * blocks; all other blocks of all packets queue for lanes; Poly1305 goes over eight packets in lockstep,
+ * which is why they are sorted by length. Nothing branches on a secret or takes an address from one: lengths,
+ * counters and whether a tag is right are public.
+ *
+ * Compiled twice: with IFMA and without. Any thread.
+ */
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "lib/aead_avx512_chacha.h"
+#include "lib/aead_burst_internal.h"
+#include "lib/err.h"
+#include "lib/isa.h"
+#ifdef __AVX512IFMA__
+#include "lib/aead_avx512_poly44.h"
+#define FORM	  aead_burst_avx512_ifma
+#define FORM_NAME "avx512-ifma"
+#define FORM_ISA  ISA_AVX512_VPOPCNTDQ
+#else
+#include "lib/aead_avx512_poly26.h"
+#define FORM	  aead_burst_avx512
+#define FORM_NAME "avx512"
+#define FORM_ISA  ISA_AVX512
+#endif
+#include "lib/aead_avx512_mac.h"
+
+#define KILOBYTE_BLOCKS LANES
+#define KEY_STRIDE	(AEAD_BURST_MAX + LANES)
+#define STACK_VECTORS	32
+#define SORT_BLOCKS_MAX 1023u /* longer packets are sorted as if they were so long */
+
+/* Blocks that wait for a block call. */
+struct batch {
+	struct lane_nonces nonces;
+	uint8_t *data[LANES];
+	uint64_t masks[LANES]; /* of the block's bytes, those that the packet has */
+	uint8_t packets[LANES];
+	unsigned n;
+	bool ragged; /* not all bytes of all blocks */
+};
+
+/* A call. Everything secret is in here, but for what the compiler keeps. */
+struct work {
+	_Alignas(64) __m512i key[8];
+	__m512i words[16];
+	__m512i ahead_blocks[LANES];
+	_Alignas(64) uint32_t mac_keys[8][KEY_STRIDE];
+	/* the packets, longest first */
+	uint64_t counters[AEAD_BURST_MAX];
+	uint8_t *data[AEAD_BURST_MAX];
+	uint32_t lens[AEAD_BURST_MAX];
+	uint8_t index[AEAD_BURST_MAX]; /* the caller's number */
+	unsigned n;
+	/* which block is planned next */
+	uint64_t wanted; /* the packets, by our number */
+	unsigned packet;
+	uint32_t at; /* bytes */
+	struct batch ahead, batches[2];
+};
+
+static uint32_t count_mac_blocks(uint32_t len)
+{
+	return (len + MAC_BLOCK_LEN - 1) / MAC_BLOCK_LEN;
+}
+
+/*
+ * Each packet's place is the number of those that are longer, or as long and before it: two comparisons of 32
+ * numbers a packet.
+ */
+static void sort_packets(const uint32_t *lens, unsigned n, uint8_t places[AEAD_BURST_MAX])
+{
+	_Alignas(64) uint16_t ranks[AEAD_BURST_MAX];
+	__m512i first, second;
+
+	for (unsigned i = 0; i < AEAD_BURST_MAX; i++) {
+		uint32_t blocks = i < n ? count_mac_blocks(lens[i]) : 0;
+
+		if (blocks > SORT_BLOCKS_MAX)
+			blocks = SORT_BLOCKS_MAX;
+		ranks[i] = (uint16_t)(blocks << 6 | (AEAD_BURST_MAX - 1 - i));
+	}
+	first = _mm512_load_si512(ranks);
+	second = _mm512_load_si512(ranks + 32);
+	for (unsigned i = 0; i < n; i++) {
+		__m512i own = _mm512_set1_epi16((int16_t)ranks[i]);
+		uint64_t longer = _mm512_cmpgt_epu16_mask(first, own);
+
+		if (n > 32)
+			longer |= (uint64_t)_mm512_cmpgt_epu16_mask(second, own) << 32;
+		places[i] = (uint8_t)__builtin_popcountll(longer);
+	}
+}
+
+static bool all_equal(const uint32_t *lens, unsigned n)
+{
+	uint32_t differ = 0;
+
+	for (unsigned i = 1; i < n; i++)
+		differ |= lens[i] ^ lens[0];
+	return differ == 0;
+}
+
+static void take_packets(
+    struct work *w, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
+{
+	uint8_t places[AEAD_BURST_MAX];
+	bool equal = all_equal(lens, n);
+
+	if (!equal)
+		sort_packets(lens, n, places);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned at = equal ? i : places[i];
+
+		w->counters[at] = counters[i];
+		w->data[at] = data[i];
+		w->lens[at] = lens[i];
+		w->index[at] = (uint8_t)i;
+	}
+	w->n = n;
+	w->wanted = n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+	w->packet = 0;
+	w->at = n ? lens[0] : 0;
+}
+
+/* Where the bytes begin that are not whole kilobytes. */
+static uint32_t rest_of(uint32_t len)
+{
+	return len & ~(KILOBYTE_BLOCKS * BLOCK_LEN - 1);
+}
+
+/* Adds blocks of the wanted packets to the batch, beginning where it ended last, until it is full or they
+ * end. */
+static void plan_blocks(struct work *w, struct batch *b)
+{
+	unsigned n = b->n, p = w->packet;
+	uint32_t at = w->at;
+
+	while (p < w->n) {
+		uint32_t len = w->lens[p];
+
+		if (!(w->wanted >> p & 1))
+			at = len;
+		for (; at < len && n < LANES; at += BLOCK_LEN, n++) {
+			uint32_t left = len - at;
+
+			b->nonces.block[n] =
+			    1 + at / BLOCK_LEN; /* RFC 8439 §2.8: block 0 made the key of the tag */
+			b->nonces.low[n] = (uint32_t)w->counters[p];
+			b->nonces.high[n] = (uint32_t)(w->counters[p] >> 32);
+			b->data[n] = w->data[p] + at;
+			b->masks[n] = left < BLOCK_LEN ? (UINT64_C(1) << left) - 1 : ~UINT64_C(0);
+			b->packets[n] = (uint8_t)p;
+			b->ragged |= left < BLOCK_LEN;
+		}
+		if (at < len)
+			break;
+		if (++p < w->n)
+			at = rest_of(w->lens[p]);
+	}
+	b->n = n;
+	w->packet = p;
+	w->at = at;
+}
+
+static void start_batch(struct batch *b)
+{
+	b->n = 0;
+	b->ragged = false;
+}
+
+/*
+ * The keys of the tags (RFC 8439 §2.6: block 0), sixteen packets a call. Lanes that are left in the last call
+ * take the first blocks of data; their blocks wait in ahead_blocks.
+ */
+static void make_mac_keys(struct work *w)
+{
+	struct lane_nonces *nonces = &w->ahead.nonces;
+
+	start_batch(&w->ahead);
+	w->packet = 0;
+	w->at = w->n ? rest_of(w->lens[0]) : 0;
+	for (unsigned first = 0; first < w->n; first += LANES) {
+		unsigned n = w->n - first < LANES ? w->n - first : LANES;
+
+		for (unsigned i = 0; i < n; i++) {
+			nonces->block[i] = 0;
+			nonces->low[i] = (uint32_t)w->counters[first + i];
+			nonces->high[i] = (uint32_t)(w->counters[first + i] >> 32);
+		}
+		w->ahead.n = n;
+		if (n < LANES)
+			plan_blocks(w, &w->ahead);
+		for (unsigned i = w->ahead.n; i < LANES; i++)
+			nonces->block[i] = nonces->low[i] = nonces->high[i] = 0;
+		chacha_blocks(w->key, nonces, w->words);
+		for (unsigned i = 0; i < 8; i++)
+			_mm512_storeu_si512(&w->mac_keys[i][first], w->words[i]);
+		if (n < w->ahead.n)
+			store_blocks(w->words, w->ahead_blocks);
+	}
+}
+
+/* XORs the blocks that were made with the keys, where their packets are wanted. */
+static void use_ahead_blocks(struct work *w)
+{
+	for (unsigned i = w->n % LANES; w->n % LANES && i < w->ahead.n; i++) {
+		uint8_t *at = w->ahead.data[i];
+		__mmask64 mask = w->ahead.masks[i];
+
+		if (!(w->wanted >> w->ahead.packets[i] & 1))
+			continue;
+		_mm512_mask_storeu_epi8(
+		    at, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, at), w->ahead_blocks[i]));
+	}
+}
+
+static void cipher_kilobytes(struct work *w)
+{
+	struct lane_nonces nonces;
+	const __m512i lanes = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+
+	for (unsigned p = 0; p < w->n; p++) {
+		uint32_t end = rest_of(w->lens[p]);
+
+		if (!(w->wanted >> p & 1))
+			continue;
+		_mm512_store_si512(nonces.low, _mm512_set1_epi32((int32_t)w->counters[p]));
+		_mm512_store_si512(nonces.high, _mm512_set1_epi32((int32_t)(w->counters[p] >> 32)));
+		for (uint32_t at = 0; at < end; at += KILOBYTE_BLOCKS * BLOCK_LEN) {
+			_mm512_store_si512(nonces.block,
+			    _mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)(at / BLOCK_LEN))));
+			chacha_blocks(w->key, &nonces, w->words);
+			xor_kilobyte(w->words, w->data[p] + at);
+		}
+	}
+}
+
+static void cipher_batch(struct work *w, struct batch *b)
+{
+	chacha_blocks(w->key, &b->nonces, w->words);
+	if (b->n == LANES && !b->ragged) {
+		xor_lanes(w->words, b->data);
+		return;
+	}
+	for (unsigned i = b->n; i < LANES; i++) {
+		b->data[i] = b->data[0];
+		b->masks[i] = 0;
+	}
+	xor_lanes_masked(w->words, b->data, b->masks);
+}
+
+/* The next batch is planned before the last is ciphered: what was just written by words is not there yet as
+ * vectors. */
+static void cipher_rests(struct work *w)
+{
+	unsigned current = 0;
+
+	start_batch(&w->batches[0]);
+	plan_blocks(w, &w->batches[0]);
+	while (w->batches[current].n) {
+		struct batch *next = &w->batches[1 - current];
+
+		start_batch(next);
+		plan_blocks(w, next);
+		cipher_batch(w, &w->batches[current]);
+		current = 1 - current;
+	}
+}
+
+/* Of packets from first on: the tags of up to eight. */
+static void make_tags(const struct work *w, unsigned first, uint64_t low[MAC_LANES], uint64_t high[MAC_LANES])
+{
+	struct mac_lanes m = {.keys = &w->mac_keys[0][first], .stride = KEY_STRIDE};
+	__m512i lows, highs;
+
+	for (unsigned i = 0; i < MAC_LANES; i++) {
+		unsigned p = first + i < w->n ? first + i : w->n - 1;
+
+		m.data[i] = w->data[p];
+		m.lens[i] = w->lens[p];
+		m.blocks[i] = count_mac_blocks(w->lens[p]);
+		m.most = i == 0 || m.blocks[i] > m.most ? m.blocks[i] : m.most;
+		m.least = i == 0 || m.blocks[i] < m.least ? m.blocks[i] : m.least;
+	}
+	mac_packets(&m, &lows, &highs);
+	_mm512_store_si512(low, lows);
+	_mm512_store_si512(high, highs);
+}
+
+static void append_tags(struct work *w)
+{
+	_Alignas(64) uint64_t low[MAC_LANES], high[MAC_LANES];
+
+	for (unsigned first = 0; first < w->n; first += MAC_LANES) {
+		make_tags(w, first, low, high);
+		for (unsigned p = first; p < w->n && p < first + MAC_LANES; p++) {
+			memcpy(w->data[p] + w->lens[p], &low[p - first], 8);
+			memcpy(w->data[p] + w->lens[p] + 8, &high[p - first], 8);
+		}
+	}
+}
+
+/* The packets whose tags are right, by our number. */
+static uint64_t check_tags(const struct work *w)
+{
+	_Alignas(64) uint64_t low[MAC_LANES], high[MAC_LANES];
+	uint64_t authentic = 0;
+
+	for (unsigned first = 0; first < w->n; first += MAC_LANES) {
+		make_tags(w, first, low, high);
+		for (unsigned p = first; p < w->n && p < first + MAC_LANES; p++) {
+			uint64_t tag[2];
+
+			memcpy(tag, w->data[p] + w->lens[p], sizeof(tag));
+			authentic |= (uint64_t)(((tag[0] ^ low[p - first]) | (tag[1] ^ high[p - first])) == 0)
+				     << p;
+		}
+	}
+	return authentic;
+}
+
+static void set_key(struct work *w, const uint8_t *key)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		int32_t word;
+
+		memcpy(&word, key + 4 * i, sizeof(word));
+		w->key[i] = _mm512_set1_epi32(word);
+	}
+}
+
+/* What the compiler kept on the stack for the functions below a call: nothing of it is deeper. */
+static __attribute__((noinline)) void wipe_stack(void)
+{
+	__m512i deep[STACK_VECTORS];
+
+	for (unsigned i = 0; i < STACK_VECTORS; i++)
+		deep[i] = _mm512_setzero_si512();
+	__asm__ volatile("" : : "r"(deep) : "memory");
+}
+
+/* What a call wrote that is secret. */
+static void wipe(struct work *w)
+{
+	memset(w->key, 0, sizeof(w->key));
+	memset(w->words, 0, sizeof(w->words));
+	memset(w->ahead_blocks, 0, sizeof(w->ahead_blocks));
+	for (unsigned i = 0; i < 8; i++)
+		memset(w->mac_keys[i], 0, (w->n + LANES - 1) / LANES * LANES * sizeof(w->mac_keys[0][0]));
+	__asm__ volatile("" : : "r"(w) : "memory");
+	wipe_stack();
+}
+
+static void seal(
+    const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
+{
+	struct work w;
+
+	set_key(&w, key);
+	take_packets(&w, counters, data, lens, n);
+	make_mac_keys(&w);
+	use_ahead_blocks(&w);
+	cipher_kilobytes(&w);
+	cipher_rests(&w);
+	append_tags(&w);
+	wipe(&w);
+}
+
+static uint64_t open_burst(
+    const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
+{
+	struct work w;
+	uint64_t authentic = 0;
+
+	set_key(&w, key);
+	take_packets(&w, counters, data, lens, n);
+	make_mac_keys(&w);
+	w.wanted = check_tags(&w);
+	use_ahead_blocks(&w);
+	cipher_kilobytes(&w);
+	cipher_rests(&w);
+	for (unsigned p = 0; p < n; p++)
+		authentic |= (w.wanted >> p & 1) << w.index[p];
+	wipe(&w);
+	return authentic;
+}
+
+static int probe(void)
+{
+	if (isa_selected() < FORM_ISA)
+		return ERR_UNSUPPORTED;
+#ifdef __AVX512IFMA__
+	if (!__builtin_cpu_supports("avx512ifma") || !__builtin_cpu_supports("avx512vbmi2"))
+		return ERR_UNSUPPORTED;
+#endif
+	return 0;
+}
+
+const struct aead_burst_backend FORM = {FORM_NAME, probe, seal, open_burst};

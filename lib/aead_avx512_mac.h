@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Poly1305 (RFC 8439 §2.5) of eight packets in lockstep, one a 64-bit lane, over ciphertext without
+ * associated data (§2.8). All end together: a shorter packet begins later, its lane stays zero until then. So
+ * a block's power of the key is the same in all lanes, four blocks are multiplied for one reduction, and the
+ * block of the lengths is the last of all. For aead_avx512.c alone, behind one of the two headers of the
+ * arithmetic.
+ */
+#ifndef BYWAY_LIB_AEAD_AVX512_MAC_H
+#define BYWAY_LIB_AEAD_AVX512_MAC_H
+
+#include <immintrin.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MAC_LANES     8u
+#define MAC_BLOCK_LEN 16u
+#define CHUNK_BLOCKS  4u
+#define CHUNK_LEN     64
+
+/* Eight packets; faster, the less they differ in length. */
+struct mac_lanes {
+	const uint8_t *data[MAC_LANES];
+	int64_t lens[MAC_LANES]; /* bytes */
+	_Alignas(64) int64_t blocks[MAC_LANES];
+	int64_t most, least;  /* of blocks */
+	const uint32_t *keys; /* word w of lane l at w * stride + l */
+	unsigned stride;
+};
+
+/* The key's words 2i and 2i+1 as one number of 64 bits a lane. */
+INLINED __m512i mac_load_key(const struct mac_lanes *m, unsigned i)
+{
+	const uint32_t *low = m->keys + 2 * i * m->stride;
+	__m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(low + m->stride));
+
+	return _mm512_or_si512(_mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)low)),
+	    _mm512_slli_epi64(_mm512_cvtepu32_epi64(high), 32));
+}
+
+/* From 64 bytes of each packet to the halves of its four blocks, by lane. */
+INLINED void mac_transpose(
+    const __m512i rows[MAC_LANES], __m512i low[CHUNK_BLOCKS], __m512i high[CHUNK_BLOCKS])
+{
+	__m512i *const out[2] = {low, high};
+	__m512i pairs[2][4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		pairs[0][i] = _mm512_unpacklo_epi64(rows[2 * i], rows[2 * i + 1]);
+		pairs[1][i] = _mm512_unpackhi_epi64(rows[2 * i], rows[2 * i + 1]);
+	}
+	for (unsigned h = 0; h < 2; h++) {
+		__m512i a = _mm512_shuffle_i64x2(pairs[h][0], pairs[h][1], 0x44);
+		__m512i b = _mm512_shuffle_i64x2(pairs[h][2], pairs[h][3], 0x44);
+		__m512i c = _mm512_shuffle_i64x2(pairs[h][0], pairs[h][1], 0xee);
+		__m512i d = _mm512_shuffle_i64x2(pairs[h][2], pairs[h][3], 0xee);
+
+		out[h][0] = _mm512_shuffle_i64x2(a, b, 0x88);
+		out[h][1] = _mm512_shuffle_i64x2(a, b, 0xdd);
+		out[h][2] = _mm512_shuffle_i64x2(c, d, 0x88);
+		out[h][3] = _mm512_shuffle_i64x2(c, d, 0xdd);
+	}
+}
+
+/* Those of the 64 bytes from offset that are in the packet. */
+INLINED __mmask64 mac_mask(int64_t offset, int64_t len)
+{
+	uint64_t mask = ~UINT64_C(0);
+
+	if (offset <= -CHUNK_LEN || offset >= len)
+		return 0;
+	if (offset + CHUNK_LEN > len)
+		mask >>= offset + CHUNK_LEN - len;
+	return offset < 0 ? mask & ~UINT64_C(0) << -offset : mask;
+}
+
+/* The chunk that begins at so many blocks before each packet's end. */
+INLINED void mac_load_full(const struct mac_lanes *m, int64_t left, struct poly_number blocks[CHUNK_BLOCKS])
+{
+	const __m512i top = _mm512_set1_epi64(POLY_TOP);
+	__m512i rows[MAC_LANES], low[CHUNK_BLOCKS], high[CHUNK_BLOCKS];
+
+	for (unsigned i = 0; i < MAC_LANES; i++)
+		rows[i] = _mm512_loadu_si512(m->data[i] + (m->blocks[i] - left) * MAC_BLOCK_LEN);
+	mac_transpose(rows, low, high);
+	for (unsigned i = 0; i < CHUNK_BLOCKS; i++)
+		blocks[i] = poly_split(low[i], high[i], top);
+}
+
+INLINED void mac_load_masked(const struct mac_lanes *m, int64_t left, struct poly_number blocks[CHUNK_BLOCKS])
+{
+	const __m512i at = _mm512_sub_epi64(_mm512_load_si512(m->blocks), _mm512_set1_epi64(left));
+	__m512i rows[MAC_LANES], low[CHUNK_BLOCKS], high[CHUNK_BLOCKS];
+
+	for (unsigned i = 0; i < MAC_LANES; i++) {
+		int64_t offset = (m->blocks[i] - left) * MAC_BLOCK_LEN;
+
+		rows[i] = _mm512_maskz_loadu_epi8(
+		    mac_mask(offset, m->lens[i]), (const void *)((uintptr_t)m->data[i] + (uintptr_t)offset));
+	}
+	mac_transpose(rows, low, high);
+	for (unsigned i = 0; i < CHUNK_BLOCKS; i++) {
+		__mmask8 there = _mm512_cmpge_epi64_mask(at, _mm512_set1_epi64(-(int64_t)i));
+
+		blocks[i] = poly_split(low[i], high[i], _mm512_maskz_set1_epi64(there, POLY_TOP));
+	}
+}
+
+/* h and four blocks on; powers[i] is the key to the i+1. */
+INLINED struct poly_number mac_absorb(struct poly_number h, const struct poly_number blocks[CHUNK_BLOCKS],
+    const struct poly_factor powers[CHUNK_BLOCKS])
+{
+	struct poly_sum sum;
+
+	poly_clear(&sum);
+	poly_add_product(&sum, blocks[3], &powers[0]);
+	poly_add_product(&sum, blocks[2], &powers[1]);
+	poly_add_product(&sum, blocks[1], &powers[2]);
+	poly_add_product(&sum, poly_add(h, blocks[0]), &powers[3]); /* h is what takes longest to be known */
+	return poly_reduce(sum);
+}
+
+INLINED struct poly_number mac_multiply(struct poly_number a, const struct poly_factor *f)
+{
+	struct poly_sum sum;
+
+	poly_clear(&sum);
+	poly_add_product(&sum, a, f);
+	return poly_reduce(sum);
+}
+
+/* Up to four blocks a packet: two at a time. */
+INLINED struct poly_number mac_short(const struct mac_lanes *m, const struct poly_factor powers[2], bool full)
+{
+	struct poly_number blocks[CHUNK_BLOCKS], h;
+	struct poly_sum sum;
+
+	if (full)
+		mac_load_full(m, CHUNK_BLOCKS, blocks);
+	else
+		mac_load_masked(m, CHUNK_BLOCKS, blocks);
+	poly_clear(&sum);
+	poly_add_product(&sum, blocks[0], &powers[1]);
+	poly_add_product(&sum, blocks[1], &powers[0]);
+	h = poly_reduce(sum);
+	poly_clear(&sum);
+	poly_add_product(&sum, blocks[3], &powers[0]);
+	poly_add_product(&sum, poly_add(h, blocks[2]), &powers[1]);
+	return poly_reduce(sum);
+}
+
+INLINED struct poly_number mac_long(
+    const struct mac_lanes *m, const struct poly_factor powers[CHUNK_BLOCKS], bool ragged)
+{
+	struct poly_number blocks[CHUNK_BLOCKS], h;
+	int64_t left = (m->most + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS * CHUNK_BLOCKS;
+	int64_t last = ragged ? CHUNK_BLOCKS : 0;
+
+	for (unsigned i = 0; i < LIMBS; i++)
+		h.limb[i] = _mm512_setzero_si512();
+	for (; left > m->least; left -= CHUNK_BLOCKS) {
+		mac_load_masked(m, left, blocks);
+		h = mac_absorb(h, blocks, powers);
+	}
+	for (; left > last; left -= CHUNK_BLOCKS) {
+		mac_load_full(m, left, blocks);
+		h = mac_absorb(h, blocks, powers);
+	}
+	if (left > 0) {
+		mac_load_masked(m, left, blocks);
+		h = mac_absorb(h, blocks, powers);
+	}
+	return h;
+}
+
+/* §2.5, §2.8: the tags, as two halves a lane. */
+static __attribute__((noinline)) void mac_packets(const struct mac_lanes *m, __m512i *low, __m512i *high)
+{
+	const __m512i r0 = _mm512_and_si512(mac_load_key(m, 0), _mm512_set1_epi64(0x0ffffffc0fffffff));
+	const __m512i r1 = _mm512_and_si512(mac_load_key(m, 1), _mm512_set1_epi64(0x0ffffffc0ffffffc));
+	struct poly_number r = poly_split(r0, r1, _mm512_setzero_si512()), h, lengths;
+	struct poly_factor powers[CHUNK_BLOCKS];
+	__m512i lens = _mm512_loadu_si512(m->lens), s0, s1;
+	bool ragged = _mm512_test_epi64_mask(lens, _mm512_set1_epi64(MAC_BLOCK_LEN - 1));
+
+	powers[0] = poly_make_factor(r);
+	lengths = poly_split(_mm512_setzero_si512(), lens, _mm512_set1_epi64(POLY_TOP));
+	if (m->most == 0) {
+		h = lengths;
+	} else {
+		struct poly_number square = mac_multiply(r, &powers[0]);
+
+		powers[1] = poly_make_factor(square);
+		if (m->most <= CHUNK_BLOCKS) {
+			h = mac_short(m, powers, !ragged && m->least == CHUNK_BLOCKS);
+		} else {
+			powers[2] = poly_make_factor(mac_multiply(square, &powers[0]));
+			powers[3] = poly_make_factor(mac_multiply(square, &powers[1]));
+			h = mac_long(m, powers, ragged);
+		}
+		h = poly_add(h, lengths);
+	}
+	poly_join(mac_multiply(h, &powers[0]), &r.limb[0], &r.limb[1]);
+	s0 = mac_load_key(m, 2);
+	s1 = mac_load_key(m, 3);
+	*low = _mm512_add_epi64(r.limb[0], s0);
+	*high = _mm512_add_epi64(r.limb[1], s1);
+	*high = _mm512_mask_add_epi64(*high, _mm512_cmplt_epu64_mask(*low, s0), *high, _mm512_set1_epi64(1));
+}
+
+#endif

@@ -48,8 +48,11 @@ static const struct aead_burst_backend sodium = {"sodium", probe_sodium, seal_so
 static const struct aead_burst_backend *backends[BACKENDS_MAX] = {
 #ifdef __x86_64__
     &aead_burst_avx512_ifma,
+    &aead_burst_avx2,
+    &aead_burst_sse,
 #endif
     &sodium,
+    &aead_burst_portable,
 };
 
 static const struct aead_burst_backend *chosen = &sodium;

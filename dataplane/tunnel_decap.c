@@ -72,7 +72,9 @@ static void tell_news(struct worker *w, struct group *g)
 		return;
 	if (roamed(g))
 		event.what |= TUNNEL_EVENT_ROAMED;
-	if (wg_timers_key_stale_to_receive(g->kp->birth_ns, g->kp->initiator, w->now_ns))
+	/* A previous key that is still in use says nothing about the age of the current one. */
+	if (g->kp == rcu_dereference(g->peer->current) &&
+	    wg_timers_key_stale_to_receive(g->kp->birth_ns, g->kp->initiator, w->now_ns))
 		event.what |= TUNNEL_EVENT_STALE;
 	if (!event.what)
 		return;

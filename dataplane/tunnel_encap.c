@@ -69,8 +69,16 @@ static void ask_for_session(struct worker *w, struct group *g)
 {
 	unsigned queued = atomic_load_explicit(&g->peer->queued, memory_order_relaxed);
 	unsigned room = queued < TUNNEL_WAITING ? TUNNEL_WAITING - queued : 0;
-	unsigned taken = g->n < room ? g->n : room;
+	unsigned taken;
 
+	/* Of what comes while it is full the newest is kept: a packet now and then goes on to push out an old
+	 * one. */
+	if (room == 0 &&
+	    w->now_ns - atomic_load_explicit(&g->peer->told_ns, memory_order_relaxed) >= STALE_TELL_NS) {
+		atomic_store_explicit(&g->peer->told_ns, w->now_ns, memory_order_relaxed);
+		room = 1;
+	}
+	taken = g->n < room ? g->n : room;
 	if (taken < g->n)
 		worker_drop(w, g->pkts + taken, g->n - taken, DROP_TUNNEL_QUEUE);
 	for (unsigned i = 0; i < taken; i++) {
@@ -189,7 +197,10 @@ static void encap_group(struct worker *w, struct group *g)
 	const struct tunnel_path *path = rcu_dereference(g->peer->path);
 	uint64_t counter;
 
-	if (!kp || !wg_timers_key_seals(kp->birth_ns, 0, w->now_ns)) {
+	/* Looked at before it is added to: however often a spent key is tried, its counter never comes round.
+	 */
+	if (!kp || !wg_timers_key_seals(kp->birth_ns,
+		       atomic_load_explicit(&kp->send_counter, memory_order_relaxed), w->now_ns)) {
 		ask_for_session(w, g);
 		return;
 	}

@@ -75,7 +75,7 @@ static bool send_answer(const struct message *msg, const void *bytes, uint16_t l
 	return send_message(msg->tunnel, bytes, len, &path, TUNNEL_DSCP_HANDSHAKE);
 }
 
-static bool can_seal(const struct tunnel_peer *p)
+bool tunnel_handshake_can_seal(const struct tunnel_peer *p)
 {
 	const struct tunnel_keypair *kp = p->current;
 
@@ -83,64 +83,14 @@ static bool can_seal(const struct tunnel_peer *p)
 			 atomic_load_explicit(&kp->send_counter, memory_order_relaxed), tunnel_now_ns());
 }
 
-static void inject_into_tunnel(struct tunnel_peer *p, struct rte_mbuf **pkts, unsigned n)
+bool tunnel_handshake_has_session(const struct tunnel_peer *p, uint32_t receiver)
 {
-	for (unsigned i = 0; i < n; i++) {
-		struct pkt_meta *m = pkt_meta(pkts[i]);
+	const struct tunnel_keypair *const all[] = {p->current, p->previous, p->next};
 
-		m->op = PKT_TUNNEL_OUT;
-		m->out = p->iface;
-		m->peer = p->index;
-		m->nh = NULL;
-	}
-	worker_inject(worker_for(p->index), pkts, n);
-}
-
-void tunnel_handshake_send_keepalive(struct tunnel_peer *p)
-{
-	struct rte_mbuf *pkt = rte_pktmbuf_alloc(worker_pool);
-
-	if (!pkt)
-		return;
-	memset(pkt_meta(pkt), 0, sizeof(struct pkt_meta));
-	inject_into_tunnel(p, &pkt, 1);
-}
-
-static void set_queued(struct tunnel_peer *p, unsigned n)
-{
-	p->n_queue = n;
-	atomic_store_explicit(&p->queued, n, memory_order_relaxed);
-}
-
-static void flush_queue(struct tunnel_peer *p)
-{
-	unsigned n = p->n_queue;
-
-	if (n == 0)
-		return;
-	set_queued(p, 0);
-	inject_into_tunnel(p, p->queue, n);
-}
-
-void tunnel_handshake_drop_queue(struct tunnel_peer *p)
-{
-	for (unsigned i = 0; i < p->n_queue; i++)
-		slow_drop(p->queue[i], DROP_TUNNEL_QUEUE);
-	set_queued(p, 0);
-}
-
-void tunnel_handshake_queue(struct tunnel_peer *p, struct rte_mbuf *pkt)
-{
-	if (p->n_queue == TUNNEL_WAITING) {
-		slow_drop(pkt, DROP_TUNNEL_QUEUE);
-		return;
-	}
-	p->queue[p->n_queue] = pkt;
-	set_queued(p, p->n_queue + 1);
-	if (can_seal(p))
-		flush_queue(p); /* the session came while the packet was on its way here */
-	else
-		tunnel_handshake_want(p);
+	for (unsigned i = 0; i < 3; i++)
+		if (all[i] && all[i]->local_index == receiver)
+			return true;
+	return false;
 }
 
 static void finish_handshake(struct tunnel_peer *p)
@@ -148,7 +98,7 @@ static void finish_handshake(struct tunnel_peer *p)
 	p->handshake_ns = tunnel_now_ns();
 	p->handshake_realtime_ns = nsec_realtime();
 	p->attempts = 0;
-	wg_timers_note_session(&p->timers, tunnel_now_ns());
+	wg_timers_note_session(&p->timers);
 	tunnel_timer_touch(p);
 }
 
@@ -182,7 +132,7 @@ void tunnel_handshake_confirm(struct tunnel_peer *p, uint32_t receiver)
 	atomic_store_explicit(&kp->confirmed, true, memory_order_release);
 	rcu_assign_pointer(p->current, kp);
 	finish_handshake(p);
-	flush_queue(p);
+	tunnel_queue_flush(p);
 }
 
 void tunnel_handshake_drop_keys(struct tunnel_peer *p)
@@ -210,8 +160,13 @@ void tunnel_handshake_want(struct tunnel_peer *p)
 		tunnel_timer_touch(p);
 		return;
 	}
-	if (wg_timers_want_handshake(&p->timers, tunnel_now_ns()))
+	if (wg_timers_want_handshake(&p->timers, tunnel_now_ns())) {
 		tunnel_handshake_initiate(p);
+	} else if (p->n_queue && !p->timers.retry_ns) {
+		/* Too soon (§6.1): what waits must not depend on somebody asking once more. */
+		p->timers.retry_ns = p->timers.initiation_ns + WG_REKEY_TIMEOUT_NS;
+		tunnel_timer_touch(p);
+	}
 }
 
 /* Nowhere to send to yet (a line, an address or its route is still to come): soon again, then ever slower. */
@@ -226,15 +181,29 @@ static void retry_without_path(struct tunnel_peer *p)
 	tunnel_timer_touch(p);
 }
 
+/*
+ * What was learned may be stale: every second try goes where the configuration says. Not while the peer is
+ * heard from there under keys that serve: its data would go astray with the initiation.
+ */
+static void choose_remote(struct tunnel_peer *p)
+{
+	uint64_t heard_ns = atomic_load_explicit(&p->marks.last_rx_ns, memory_order_relaxed);
+	bool heard = tunnel_handshake_can_seal(p) && heard_ns &&
+		     tunnel_now_ns() - heard_ns < WG_KEEPALIVE_NS + WG_REKEY_TIMEOUT_NS;
+
+	if (p->configured.addr.family == IP_NONE)
+		return;
+	p->remote =
+	    p->learned.addr.family == IP_NONE || (p->attempts % 2 && !heard) ? p->configured : p->learned;
+}
+
 void tunnel_handshake_initiate(struct tunnel_peer *p)
 {
 	uint8_t ephemeral[CRYPTO_KEY_LEN];
 	struct wg_wire_initiation msg;
 	uint32_t receiver, random;
 
-	/* What was learned may be stale: every second try goes where the configuration says. */
-	if (p->configured.addr.family != IP_NONE)
-		p->remote = p->attempts % 2 || p->learned.addr.family == IP_NONE ? p->configured : p->learned;
+	choose_remote(p);
 	if (!tunnel_path_refresh(p)) {
 		retry_without_path(p);
 		return;
@@ -262,11 +231,20 @@ void tunnel_handshake_initiate(struct tunnel_peer *p)
 	crypto_wipe(ephemeral, sizeof(ephemeral));
 }
 
-static struct wg_noise_peer *find_noise_peer(void *arg, const uint8_t public_key[CRYPTO_KEY_LEN])
-{
-	struct tunnel_peer *p = tunnel_peer_by_key(arg, public_key);
+/* Of whom an initiation is, while it is being opened. */
+struct sender {
+	const struct tunnel *tunnel;
+	bool flood; /* the last one accepted came a moment ago */
+};
 
-	return p ? &p->noise : NULL;
+/* As in Linux, 50 a second of one peer. Judged before its timestamp counts: what is dropped moves nothing. */
+static struct wg_noise_peer *find_sender(void *arg, const uint8_t public_key[CRYPTO_KEY_LEN])
+{
+	struct sender *s = arg;
+	struct tunnel_peer *p = tunnel_peer_by_key(s->tunnel, public_key);
+
+	s->flood = p && p->initiation_in_ns && tunnel_now_ns() - p->initiation_in_ns < INITIATION_GAP_NS;
+	return p && !s->flood ? &p->noise : NULL;
 }
 
 /* Message 2 to the sender, and the keys that it will confirm by using them. 0 or ERR_. */
@@ -309,20 +287,16 @@ out:
 static enum drop_reason handle_initiation(const struct message *msg)
 {
 	const struct wg_wire_initiation *in = (const struct wg_wire_initiation *)(const void *)msg->payload;
+	struct sender sender = {.tunnel = msg->tunnel};
 	uint64_t now = tunnel_now_ns();
 	struct wg_noise_handshake hs;
 	struct wg_noise_peer *noise;
 	struct tunnel_peer *p;
 	int err;
 
-	if (wg_noise_consume_initiation(
-		&hs, &msg->tunnel->identity, find_noise_peer, msg->tunnel, in, &noise))
-		return DROP_HANDSHAKE_INVALID;
+	if (wg_noise_consume_initiation(&hs, &msg->tunnel->identity, find_sender, &sender, in, &noise))
+		return sender.flood ? DROP_HANDSHAKE_FLOOD : DROP_HANDSHAKE_INVALID;
 	p = caa_container_of(noise, struct tunnel_peer, noise);
-	if (p->initiation_in_ns && now - p->initiation_in_ns < INITIATION_GAP_NS) {
-		crypto_wipe(&hs, sizeof(hs));
-		return DROP_HANDSHAKE_FLOOD;
-	}
 	p->initiation_in_ns = now;
 	note_traffic(p, msg->len, 0);
 	tunnel_path_learn(p, &msg->from);
@@ -331,7 +305,7 @@ static enum drop_reason handle_initiation(const struct message *msg)
 	crypto_wipe(&hs, sizeof(hs));
 	if (err)
 		return DROP_HANDSHAKE_INVALID;
-	wg_timers_note_session(&p->timers, now);
+	wg_timers_note_keys(&p->timers, now);
 	tunnel_timer_touch(p);
 	return DROP_REASONS;
 }
@@ -354,12 +328,13 @@ static enum drop_reason handle_response(const struct message *msg)
 	note_traffic(p, msg->len, 0);
 	tunnel_path_learn(p, &msg->from);
 	use_as_initiator(p, kp);
+	wg_timers_note_keys(&p->timers, tunnel_now_ns());
 	finish_handshake(p);
 	/* §5: the responder may not send before it has heard us under the new keys. */
 	if (p->n_queue)
-		flush_queue(p);
+		tunnel_queue_flush(p);
 	else
-		tunnel_handshake_send_keepalive(p);
+		tunnel_queue_send_keepalive(p);
 	return DROP_REASONS;
 }
 

@@ -104,7 +104,7 @@ void tunnel_peer_remove(struct tunnel_peer *p)
 	struct tunnel *t = p->tunnel;
 
 	tunnel_handshake_drop_keys(p);
-	tunnel_handshake_drop_queue(p);
+	tunnel_queue_drop(p);
 	tunnel_path_drop(p);
 	drop_allowed_ips(p);
 	tunnel_table_del_peer(p);

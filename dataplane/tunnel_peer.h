@@ -9,6 +9,7 @@
  *   tunnel_encap.c      stage: inner packets out          tunnel_decap.c   stage: messages in
  *   tunnel_outer.c      outer headers, both threads       tunnel_inner.c   ECN and MSS of the inner packet
  *   tunnel_path.c       which line, address and endpoint  tunnel_handshake.c   messages 1-3
+ *   tunnel_queue.c      packets that wait for a session
  *   tunnel_timer.c      what is due                       tunnel_state.c   what survives a restart
  *   tunnel_key_file.c   keys on disk                      uapi.c           for `wg show`
  */
@@ -31,10 +32,11 @@
 #include "lib/wg_replay.h"
 #include "lib/wg_timers.h"
 
-#define TUNNEL_PEERS   4096u
-#define TUNNEL_INDICES (4 * TUNNEL_PEERS) /* three keypairs and a handshake each */
-#define TUNNEL_WAITING 128u		  /* packets that wait for a session, each peer */
-#define TUNNEL_MTU_MIN 576u
+#define TUNNEL_PEERS	   4096u
+#define TUNNEL_INDICES	   (4 * TUNNEL_PEERS) /* three keypairs and a handshake each */
+#define TUNNEL_WAITING	   128u		      /* packets that wait for a session, each peer */
+#define TUNNEL_WAITING_ALL 2048u	      /* and all peers together: buffers that the lines would lack */
+#define TUNNEL_MTU_MIN	   576u
 
 /* Transport keys of one session. Constant but for the counters once it is published. */
 struct tunnel_keypair {
@@ -93,8 +95,8 @@ struct tunnel_peer {
 	struct ip_endpoint learned;    /* where it was heard last, also before a restart; family 0: never */
 	struct ip_endpoint remote;     /* one of both: where we send; family 0: not known */
 	char line[FIBMSG_NAME];	       /* on which it was heard last */
-	struct rte_mbuf *queue[TUNNEL_WAITING];
-	unsigned n_queue;
+	struct rte_mbuf *queue[TUNNEL_WAITING]; /* a ring, oldest at queue_at */
+	unsigned n_queue, queue_at;
 	struct ip_prefix *allowed; /* as in the tunnel's tables */
 	size_t n_allowed, allowed_room;
 	unsigned attempts;				 /* initiations without an answer */
@@ -210,10 +212,18 @@ void tunnel_handshake_want(struct tunnel_peer *p);     /* starts one unless one 
 void tunnel_handshake_initiate(struct tunnel_peer *p); /* sends message 1 now */
 void tunnel_handshake_confirm(struct tunnel_peer *p, uint32_t receiver); /* the peer uses our `next` */
 void tunnel_handshake_drop_keys(struct tunnel_peer *p);			 /* all of them */
-void tunnel_handshake_send_keepalive(struct tunnel_peer *p);
-void tunnel_handshake_queue(
-    struct tunnel_peer *p, struct rte_mbuf *pkt); /* waits for a session; consumes it */
-void tunnel_handshake_drop_queue(struct tunnel_peer *p);
+/* Is the session of this receiver index one of the peer's now? */
+bool tunnel_handshake_has_session(const struct tunnel_peer *p, uint32_t receiver);
+/* Has it keys that may seal now? */
+bool tunnel_handshake_can_seal(const struct tunnel_peer *p);
+
+/* tunnel_queue.c: slow thread. */
+/* The packet waits for a session, which is asked for; consumes it. Where there is no room the oldest makes
+ * it. */
+void tunnel_queue_add(struct tunnel_peer *p, struct rte_mbuf *pkt);
+void tunnel_queue_flush(struct tunnel_peer *p); /* there is a session: all go on */
+void tunnel_queue_drop(struct tunnel_peer *p);
+void tunnel_queue_send_keepalive(struct tunnel_peer *p);
 
 /* tunnel_timer.c: slow thread. */
 uint64_t tunnel_now_ns(void); /* the slow thread's time, or that of the last tick if that is later */

@@ -42,14 +42,20 @@ struct tunnel_peer *tunnel_peer_by_index(uint16_t index)
 	return index < TUNNEL_PEERS ? rcu_dereference(peers[index]) : NULL;
 }
 
+/* An index comes round as late as can be: packets that wait on rings for a peer that is gone name it. */
 int tunnel_table_add_peer(struct tunnel_peer *p)
 {
+	static uint16_t next;
+
 	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
-		if (!peers[i]) {
-			p->index = i;
-			rcu_assign_pointer(peers[i], p);
-			return 0;
-		}
+		uint16_t index = (uint16_t)((next + i) % TUNNEL_PEERS);
+
+		if (peers[index])
+			continue;
+		next = (uint16_t)((index + 1) % TUNNEL_PEERS);
+		p->index = index;
+		rcu_assign_pointer(peers[index], p);
+		return 0;
 	}
 	return ERR_FULL;
 }

@@ -42,7 +42,7 @@ static void give_up(struct tunnel_peer *p)
 {
 	log_info("tunnel %s: peer %s does not answer, handshake given up until somebody asks for it again",
 	    p->tunnel->iface->name, p->name);
-	tunnel_handshake_drop_queue(p);
+	tunnel_queue_drop(p);
 	p->attempts = 0;
 }
 
@@ -50,6 +50,8 @@ static void act(struct tunnel_peer *p, unsigned due)
 {
 	if (due & (WG_TIMERS_INITIATE | WG_TIMERS_GIVE_UP))
 		atomic_store_explicit(&p->marks.unanswered_tx_ns, 0, memory_order_relaxed);
+	if (due & WG_TIMERS_GIVE_UP) /* an answer owed would ask for keys at once again */
+		atomic_store_explicit(&p->marks.unanswered_rx_ns, 0, memory_order_relaxed);
 	if (due & WG_TIMERS_ZERO)
 		tunnel_handshake_drop_keys(p);
 	if (due & WG_TIMERS_GIVE_UP)
@@ -59,7 +61,7 @@ static void act(struct tunnel_peer *p, unsigned due)
 	if (due & WG_TIMERS_KEEPALIVE) {
 		atomic_store_explicit(&p->marks.unanswered_rx_ns, 0, memory_order_relaxed);
 		if (p->current)
-			tunnel_handshake_send_keepalive(p);
+			tunnel_queue_send_keepalive(p);
 		else
 			tunnel_handshake_want(p);
 	}
@@ -108,7 +110,8 @@ static void handle_event(struct tunnel_peer *p, const struct rte_mbuf *pkt)
 	struct tunnel_event event;
 
 	memcpy(&event, rte_pktmbuf_mtod(pkt, const void *), sizeof(event));
-	if (event.what & TUNNEL_EVENT_ROAMED)
+	/* The session may have ended since, and the peer's index be another's: then nothing moves. */
+	if ((event.what & TUNNEL_EVENT_ROAMED) && tunnel_handshake_has_session(p, event.receiver))
 		tunnel_path_learn(p, &event.from);
 	if (event.what & TUNNEL_EVENT_CONFIRMED)
 		tunnel_handshake_confirm(p, event.receiver);
@@ -128,7 +131,7 @@ void tunnel_handle(struct rte_mbuf *pkt)
 	p = tunnel_peer_by_index(m->peer);
 	if (m->op == PKT_NEED_SESSION) {
 		if (p)
-			tunnel_handshake_queue(p, pkt);
+			tunnel_queue_add(p, pkt);
 		else
 			slow_drop(pkt, DROP_TUNNEL_NO_PEER);
 		return;
@@ -147,7 +150,7 @@ static void follow(struct tunnel_peer *p)
 		    iface_by_index(p->path->line)->name);
 	/* An authenticated packet from the new address: the peer roams without waiting for data. */
 	if (moved && p->current)
-		tunnel_handshake_send_keepalive(p);
+		tunnel_queue_send_keepalive(p);
 	/* A handshake under way went into the line that died, or had nowhere to go so far. */
 	if ((moved || p->without_path) && p->timers.retry_ns && !p->current) {
 		p->timers.retry_ns = tunnel_now_ns();

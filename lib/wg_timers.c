@@ -38,11 +38,18 @@ void wg_timers_note_initiation(struct wg_timers *t, uint64_t now_ns, uint32_t ra
 		t->demand_ns = now_ns;
 }
 
-void wg_timers_note_session(struct wg_timers *t, uint64_t now_ns)
+void wg_timers_note_keys(struct wg_timers *t, uint64_t now_ns)
+{
+	t->initiation_ns = now_ns;
+	t->zero_ns = now_ns + WG_ZERO_AFTER_NS;
+	if (t->retry_ns)
+		t->retry_ns = now_ns + WG_REKEY_TIMEOUT_NS + t->jitter_ns;
+}
+
+void wg_timers_note_session(struct wg_timers *t)
 {
 	t->retry_ns = 0;
 	t->demand_ns = 0;
-	t->zero_ns = now_ns + WG_ZERO_AFTER_NS;
 }
 
 /* §6.4: repeat, or give up after 90 s in which nobody asked again. */

@@ -33,7 +33,7 @@ struct wg_timer_marks {
 struct wg_timers {
 	uint64_t persistent_ns; /* interval of the persistent keepalive; 0: off */
 	uint64_t persistent_fired_ns;
-	uint64_t initiation_ns; /* the last initiation sent */
+	uint64_t initiation_ns; /* the last initiation or response sent */
 	uint64_t demand_ns;	/* when the handshake was last asked for */
 	uint64_t retry_ns;	/* when the initiation is repeated; 0: no handshake under way */
 	uint64_t jitter_ns;
@@ -44,7 +44,7 @@ struct wg_timers {
 #define WG_TIMERS_INITIATE 0x01u /* send an initiation; clear unanswered_tx */
 #define WG_TIMERS_KEEPALIVE                                                                                  \
 	0x02u /* send an empty packet, or ask for a handshake without a key; clear unanswered_rx */
-#define WG_TIMERS_GIVE_UP 0x04u /* nobody answers: drop what waits for a key; clear unanswered_tx */
+#define WG_TIMERS_GIVE_UP 0x04u /* nobody answers: drop what waits for a key; clear both unanswered */
 #define WG_TIMERS_ZERO	  0x08u /* wipe all keys of the peer */
 
 /*
@@ -54,8 +54,13 @@ struct wg_timers {
 bool wg_timers_want_handshake(struct wg_timers *t, uint64_t now_ns);
 /* An initiation goes out; random: any number, makes the jitter of the retry (§6.4). */
 void wg_timers_note_initiation(struct wg_timers *t, uint64_t now_ns, uint32_t random);
-/* A handshake is finished: new keys are there. */
-void wg_timers_note_session(struct wg_timers *t, uint64_t now_ns);
+/*
+ * New keys were made: they are wiped in 540 s (§6.3). As responder they are not known to be the peer's yet:
+ * our own retries go on, but leave it the time to use them.
+ */
+void wg_timers_note_keys(struct wg_timers *t, uint64_t now_ns);
+/* A handshake is finished: both ends have its keys. */
+void wg_timers_note_session(struct wg_timers *t);
 /*
  * What is due now; *deadline_ns: when to ask again at the latest (UINT64_MAX: not before something happens).
  * Act on what is due, then ask again for the deadline that holds.

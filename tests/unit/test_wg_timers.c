@@ -91,14 +91,15 @@ static void test_rate(void **state)
 {
 	assert_true(wg_timers_want_handshake(&t, AT(0)));
 	wg_timers_note_initiation(&t, AT(0), 0);
-	wg_timers_note_session(&t, AT(0.1));
+	wg_timers_note_session(&t);
 	assert_false(wg_timers_want_handshake(&t, AT(4.999)));
 	assert_true(wg_timers_want_handshake(&t, AT(5)));
 }
 
 static void test_session_ends(void **state)
 {
-	wg_timers_note_session(&t, AT(0));
+	wg_timers_note_keys(&t, AT(0));
+	wg_timers_note_session(&t);
 	for (unsigned s = 0; s < 540; s += 10) {
 		assert_int_equal(run(AT(s)), 0);
 		assert_true(deadline <= AT(s + 10));
@@ -109,16 +110,41 @@ static void test_session_ends(void **state)
 	assert_true(deadline == NEVER);
 	assert_int_equal(run(AT(540)), 0);
 	/* A newer session starts anew. */
-	wg_timers_note_session(&t, AT(600));
-	wg_timers_note_session(&t, AT(700));
+	wg_timers_note_keys(&t, AT(600));
+	wg_timers_note_keys(&t, AT(700));
 	assert_int_equal(run(AT(1239)), 0);
 	assert_int_equal(run(AT(1240)), ZERO);
+}
+
+/*
+ * As responder: the keys end 540 s after they were made, whenever the peer used them first; a handshake of
+ * our own that is under way goes on when the peer does not use them.
+ */
+static void test_responder(void **state)
+{
+	wg_timers_want_handshake(&t, AT(0));
+	wg_timers_note_initiation(&t, AT(0), 50);
+	wg_timers_note_keys(&t, AT(3));
+	assert_int_equal(run(AT(7.9)), 0);
+	assert_int_equal(run(AT(8) + 50), INITIATE);
+	wg_timers_note_initiation(&t, AT(8.1), 50);
+	wg_timers_note_keys(&t, AT(9));
+	wg_timers_note_session(&t);
+	assert_int_equal(run(AT(100)), 0);
+	/* §6.1: the response was a handshake message of ours, too. */
+	wg_timers_note_keys(&t, AT(100));
+	assert_false(wg_timers_want_handshake(&t, AT(104.9)));
+	assert_true(wg_timers_want_handshake(&t, AT(105)));
+	wg_timers_note_initiation(&t, AT(105), 0);
+	wg_timers_note_session(&t);
+	assert_int_equal(run(AT(639.9)), 0);
+	assert_int_equal(run(AT(640)), ZERO);
 }
 
 /* §6.5: data came, nothing went back for 10 s. */
 static void test_keepalive(void **state)
 {
-	wg_timers_note_session(&t, AT(0));
+	wg_timers_note_keys(&t, AT(0));
 	m.unanswered_rx_ns = AT(3);
 	assert_int_equal(run(AT(3)), 0);
 	assert_int_equal(run(AT(12.999)), 0);
@@ -133,7 +159,8 @@ static void test_keepalive(void **state)
 static void test_silence(void **state)
 {
 	wg_timers_note_initiation(&t, AT(0), 0);
-	wg_timers_note_session(&t, AT(0));
+	wg_timers_note_keys(&t, AT(0));
+	wg_timers_note_session(&t);
 	m.unanswered_tx_ns = AT(20);
 	assert_int_equal(run(AT(34.999)), 0);
 	assert_true(deadline == AT(35) || deadline <= AT(44.999));
@@ -143,7 +170,7 @@ static void test_silence(void **state)
 	assert_int_equal(run(AT(39)), 0);
 	assert_true(deadline == AT(40) + 7);
 	m.unanswered_tx_ns = 0;
-	wg_timers_note_session(&t, AT(39));
+	wg_timers_note_session(&t);
 	assert_int_equal(run(AT(100)), 0);
 }
 
@@ -151,7 +178,7 @@ static void test_silence(void **state)
 static void test_silence_rate(void **state)
 {
 	wg_timers_note_initiation(&t, AT(18), 0);
-	wg_timers_note_session(&t, AT(18.1));
+	wg_timers_note_session(&t);
 	m.unanswered_tx_ns = AT(4);
 	assert_int_equal(run(AT(19)), 0);
 	assert_true(deadline == AT(23));
@@ -221,6 +248,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_demand_prolongs, set_up),
 	    cmocka_unit_test_setup(test_rate, set_up),
 	    cmocka_unit_test_setup(test_session_ends, set_up),
+	    cmocka_unit_test_setup(test_responder, set_up),
 	    cmocka_unit_test_setup(test_keepalive, set_up),
 	    cmocka_unit_test_setup(test_silence, set_up),
 	    cmocka_unit_test_setup(test_silence_rate, set_up),

@@ -26,6 +26,7 @@ int tunnel_start(const char *state_dir, bool uapi, struct err_msg *msg)
 	with_uapi = uapi;
 	if (err)
 		return err_set(msg, err, "the system has no source of randomness");
+	tunnel_handshake_start();
 	err = aead_burst_init(NULL);
 	if (err)
 		return err_set(msg, err, "this machine can run no back end of the cipher");

@@ -11,6 +11,7 @@
 #include "dataplane/tunnel_peer.h"
 #include "lib/ip_wire.h"
 #include "lib/log.h"
+#include "lib/wg_limit.h"
 
 #define INITIATION_GAP_NS (NSEC_PER_SEC / 50) /* accepted initiations of one peer come no faster */
 #define PATH_RETRY_NS	  (100 * NSEC_PER_MSEC)
@@ -24,6 +25,16 @@ struct message {
 };
 
 static struct wg_cookie_load load;
+static struct wg_limit limit;
+
+void tunnel_handshake_start(void)
+{
+	uint8_t random[CRYPTO_KEY_LEN];
+
+	memset(&load, 0, sizeof(load));
+	crypto_fill_random(random, sizeof(random));
+	wg_limit_init(&limit, random);
+}
 
 static void note_traffic(struct tunnel_peer *p, uint32_t rx_bytes, uint32_t tx_bytes)
 {
@@ -353,7 +364,7 @@ static enum drop_reason handle_cookie_reply(const struct message *msg)
 	return DROP_REASONS;
 }
 
-/* mac1, and under load mac2 (§5.3). DROP_REASONS: go on. */
+/* mac1, and under load mac2 and the rate of the source that it proves (§5.3). DROP_REASONS: go on. */
 static enum drop_reason check_macs(const struct message *msg)
 {
 	struct wg_cookie_checker *c = &msg->tunnel->cookies;
@@ -365,8 +376,11 @@ static enum drop_reason check_macs(const struct message *msg)
 	verdict = wg_cookie_check_macs(c, msg->payload, msg->len, &msg->from.remote, tunnel_now_ns());
 	if (verdict == WG_COOKIE_BAD_MAC1)
 		return DROP_HANDSHAKE_MAC1;
-	if (verdict == WG_COOKIE_GOOD_MAC2 || !loaded)
+	if (!loaded)
 		return DROP_REASONS;
+	if (verdict == WG_COOKIE_GOOD_MAC2)
+		return wg_limit_allow(&limit, &msg->from.remote.addr, tunnel_now_ns()) ? DROP_REASONS
+										       : DROP_HANDSHAKE_FLOOD;
 	crypto_fill_random(random, sizeof(random));
 	crypto_fill_random(nonce, sizeof(nonce));
 	wg_cookie_refresh_secret(c, random, tunnel_now_ns());

@@ -207,6 +207,7 @@ void tunnel_inner_clamp_mss(struct rte_mbuf *pkt, uint16_t mtu);
 bool tunnel_inner_trim(struct rte_mbuf *pkt);
 
 /* tunnel_handshake.c: slow thread. */
+void tunnel_handshake_start(void);		       /* once, before the first message */
 void tunnel_handshake_input(struct rte_mbuf *pkt);     /* messages 1-3; consumes it */
 void tunnel_handshake_want(struct tunnel_peer *p);     /* starts one unless one is under way */
 void tunnel_handshake_initiate(struct tunnel_peer *p); /* sends message 1 now */

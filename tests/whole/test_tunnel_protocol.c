@@ -635,6 +635,41 @@ static void test_low_order(void **state)
 	assert_int_equal(drops(DROP_HANDSHAKE_INVALID), 2 * sizeof(points) / sizeof(points[0]));
 }
 
+/* §5.3: under load a source that has shown its cookie gets 5 handshakes at once and 20 a second, not more. */
+static void test_rate_under_load(void **state)
+{
+	struct wg_wire_cookie_reply reply;
+	struct wg_wire_initiation msg;
+	unsigned answered = 0;
+	size_t len = 0;
+
+	set_pair(NULL);
+	while (len != sizeof(reply)) {
+		make_initiation(&msg);
+		send_message(&msg, sizeof(msg));
+		len = receive_message();
+	}
+	memcpy(&reply, message, sizeof(reply));
+	assert_int_equal(wg_cookie_consume_reply(&remote.cookies, &reply, clock_ns), 0);
+	drops(DROP_HANDSHAKE_FLOOD);
+	for (unsigned i = 0; i < 1000; i++) { /* one a millisecond, of which a peer has one each 20 ms */
+		skipped_ns += NSEC_PER_MSEC;
+		make_initiation(&msg);
+		send_message(&msg, sizeof(msg));
+		len = receive_message();
+		assert_true(len == 0 || len == sizeof(struct wg_wire_response));
+		answered += len > 0;
+	}
+	assert_in_range(answered, 5, 25);
+	assert_int_equal(drops(DROP_HANDSHAKE_FLOOD), 1000 - answered);
+	/* Another address has its own. */
+	remote.address = "198.51.100.8";
+	skipped_ns += 25 * NSEC_PER_MSEC;
+	make_initiation(&msg);
+	send_message(&msg, sizeof(msg));
+	assert_int_equal(receive_message(), sizeof(reply)); /* the cookie is not its */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -657,6 +692,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_damaged_initiation, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_damaged_answers, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_low_order, begin, end_test),
+	    cmocka_unit_test_setup_teardown(test_rate_under_load, begin, end_test),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);

@@ -14,6 +14,7 @@
 #include "dataplane/tunnel_peer.h"
 #include "lib/aead_burst.h"
 #include "lib/log.h"
+#include "lib/secret.h"
 
 #define PORT_FIRST 49152u /* RFC 6335 §6: dynamic ports, for tunnels that do not care */
 
@@ -135,9 +136,23 @@ static uint16_t take_port(struct tunnel *t, uint16_t wanted)
 	return port;
 }
 
+/* Keys serve all the same; their owner may want to know, once. */
+static void warn_unlocked(void)
+{
+	static bool warned;
+	int err = secret_lock_error();
+
+	if (err && !warned)
+		log_warn(
+		    "keys cannot be locked in memory and may be swapped out: %s; expected root, or a higher "
+		    "limit of locked memory",
+		    strerror(err));
+	warned = warned || err;
+}
+
 static int make_tunnel(const char *name, struct tunnel **out)
 {
-	struct tunnel *t = calloc(1, sizeof(*t));
+	struct tunnel *t = secret_alloc(sizeof(*t));
 	int err = ERR_NOMEM;
 
 	if (!t)
@@ -150,10 +165,11 @@ static int make_tunnel(const char *name, struct tunnel **out)
 	if (err) {
 		lpm4_free(t->allowed4);
 		lpm6_free(t->allowed6);
-		free(t);
+		secret_free(t);
 		return err;
 	}
 	rcu_assign_pointer(t->iface->tunnel, t);
+	warn_unlocked();
 	*out = t;
 	return 0;
 }
@@ -196,8 +212,7 @@ static void free_tunnel(void *ptr)
 
 	lpm4_free(t->allowed4);
 	lpm6_free(t->allowed6);
-	crypto_wipe(t, sizeof(*t));
-	free(t);
+	secret_free(t);
 }
 
 int tunnel_del(const char *name)

@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "dataplane/slow.h"
+#include "lib/secret.h"
+
+static_assert(_Alignof(struct tunnel_peer) <= SECRET_ALIGN, "secret_alloc aligns it");
 
 struct tunnel_peer *tunnel_peer_by_key(const struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN])
 {
@@ -43,8 +46,7 @@ static void free_peer(void *ptr)
 	struct tunnel_peer *p = ptr;
 
 	free(p->allowed);
-	crypto_wipe(p, sizeof(*p));
-	free(p);
+	secret_free(p);
 }
 
 static int set_in_table(struct tunnel *t, const struct ip_prefix *a, uint32_t value)
@@ -136,12 +138,11 @@ int tunnel_peer_check(const struct fibmsg_peer *config, struct err_msg *msg)
 
 static int make_peer(struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN], struct tunnel_peer **out)
 {
-	struct tunnel_peer *p = aligned_alloc(_Alignof(struct tunnel_peer), sizeof(*p));
+	struct tunnel_peer *p = secret_alloc(sizeof(*p));
 	int err;
 
 	if (!p)
 		return ERR_NOMEM;
-	memset(p, 0, sizeof(*p));
 	p->tunnel = t;
 	p->iface = t->iface->index;
 	wg_cookie_init_maker(&p->cookies, key);

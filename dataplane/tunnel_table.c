@@ -6,13 +6,14 @@
  * A receiver index is random but for its low bits, which are its slot: a stranger cannot guess the
  * sessions there are, and a lookup is one load and one comparison.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/tunnel_peer.h"
 #include "dataplane/worker.h"
 #include "lib/err.h"
+#include "lib/secret.h"
 
+static_assert(_Alignof(struct tunnel_keypair) <= SECRET_ALIGN, "secret_alloc aligns it");
 static_assert((TUNNEL_INDICES & (TUNNEL_INDICES - 1)) == 0, "slots are masked");
 
 struct slot {
@@ -111,11 +112,10 @@ struct tunnel_keypair *tunnel_keypair_publish(
     struct tunnel_peer *p, struct wg_noise_keys *keys, uint64_t now_ns)
 {
 	struct slot *s = &slots[keys->local_index % TUNNEL_INDICES];
-	struct tunnel_keypair *kp = aligned_alloc(_Alignof(struct tunnel_keypair), sizeof(*kp));
+	struct tunnel_keypair *kp = secret_alloc(sizeof(*kp));
 
 	tunnel_table_release(keys->local_index);
 	if (kp) {
-		memset(kp, 0, sizeof(*kp));
 		memcpy(kp->sending, keys->sending, sizeof(kp->sending));
 		memcpy(kp->receiving, keys->receiving, sizeof(kp->receiving));
 		kp->local_index = keys->local_index;
@@ -132,16 +132,10 @@ struct tunnel_keypair *tunnel_keypair_publish(
 	return kp;
 }
 
-static void free_keypair(void *kp)
-{
-	crypto_wipe(kp, sizeof(struct tunnel_keypair));
-	free(kp);
-}
-
 void tunnel_keypair_retire(struct tunnel_keypair *kp)
 {
 	if (!kp)
 		return;
 	rcu_assign_pointer(slots[kp->local_index % TUNNEL_INDICES].keypair, NULL);
-	rcu_retire(free_keypair, kp);
+	rcu_retire(secret_free, kp);
 }

@@ -10,8 +10,9 @@
 #include "lib/csum.h"
 #include "lib/ip_wire.h"
 
-#define ECN_CE	   3u /* RFC 3168 §5 */
-#define ECN_NO_ECT 0u
+#define ECN_CE	       3u /* RFC 3168 §5 */
+#define ECN_NO_ECT     0u
+#define EXTENSIONS_MAX 4 /* more than these a SYN does not carry */
 
 static bool is_ip4(const struct rte_mbuf *pkt)
 {
@@ -69,27 +70,49 @@ void tunnel_inner_mark_congestion(struct rte_mbuf *pkt)
 	ip4->csum = csum_update16(ip4->csum, before, after);
 }
 
-/* The TCP header of a SYN, unfragmented and without extension headers; NULL for all else. */
-static struct wire_tcp *find_syn(struct rte_mbuf *pkt, uint16_t *ip_len)
+/*
+ * Bytes to the TCP header behind the IPv6 header and what extension headers may stand before it; 0: none is
+ * there. What the peer sent has not been judged yet.
+ */
+static size_t find_tcp6(const struct rte_mbuf *pkt)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(pkt, const uint8_t *);
+	uint8_t next = ((const struct wire_ip6 *)ip)->next_header;
+	size_t at = sizeof(struct wire_ip6);
+
+	for (unsigned i = 0; i < EXTENSIONS_MAX && next != IP_PROTO_TCP; i++) {
+		const struct wire_ip6_ext *ext = (const struct wire_ip6_ext *)(ip + at);
+
+		if ((next != IP_PROTO_HOPOPTS && next != IP_PROTO_ROUTING && next != IP_PROTO_DSTOPTS) ||
+		    at + sizeof(*ext) > pkt->data_len)
+			return 0;
+		next = ext->next_header;
+		at += IP6_EXT_LEN(ext->len_units);
+	}
+	return next == IP_PROTO_TCP ? at : 0;
+}
+
+/* The TCP header of a SYN, unfragmented; NULL for all else. */
+static struct wire_tcp *find_syn(struct rte_mbuf *pkt)
 {
 	const struct wire_ip4 *ip4 = rte_pktmbuf_mtod(pkt, const struct wire_ip4 *);
-	const struct wire_ip6 *ip6 = rte_pktmbuf_mtod(pkt, const struct wire_ip6 *);
 	struct wire_tcp *tcp;
+	size_t at;
 
 	if (pkt->data_len < sizeof(*ip4) + sizeof(*tcp))
 		return NULL;
 	if (is_ip4(pkt)) {
 		if (ip4->proto != IP_PROTO_TCP || ip4->frag_be & htons(IP4_OFFSET_MASK | IP4_MF))
 			return NULL;
-		*ip_len = (uint16_t)((ip4->version_ihl & 15) * 4);
+		at = (size_t)(ip4->version_ihl & 15) * 4;
 	} else {
-		if (ip6->next_header != IP_PROTO_TCP)
+		at = find_tcp6(pkt);
+		if (at == 0)
 			return NULL;
-		*ip_len = sizeof(*ip6);
 	}
-	if (*ip_len + sizeof(*tcp) > pkt->data_len)
+	if (at + sizeof(*tcp) > pkt->data_len)
 		return NULL;
-	tcp = rte_pktmbuf_mtod_offset(pkt, struct wire_tcp *, *ip_len);
+	tcp = rte_pktmbuf_mtod_offset(pkt, struct wire_tcp *, at);
 	return tcp->flags & TCP_SYN ? tcp : NULL;
 }
 
@@ -113,8 +136,8 @@ static void clamp_option(struct wire_tcp *tcp, uint8_t *option, uint16_t mss)
 
 void tunnel_inner_clamp_mss(struct rte_mbuf *pkt, uint16_t mtu)
 {
-	uint16_t ip_len, fixed = is_ip4(pkt) ? sizeof(struct wire_ip4) : sizeof(struct wire_ip6);
-	struct wire_tcp *tcp = find_syn(pkt, &ip_len);
+	uint16_t fixed = is_ip4(pkt) ? sizeof(struct wire_ip4) : sizeof(struct wire_ip6);
+	struct wire_tcp *tcp = find_syn(pkt);
 	uint8_t *p, *end;
 
 	if (!tcp || mtu <= fixed + sizeof(*tcp))

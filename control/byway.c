@@ -19,7 +19,7 @@
 
 struct options {
 	const char *socket_path;
-	int json, help;
+	int json, help, verbose;
 };
 
 struct command {
@@ -38,7 +38,10 @@ static const struct command commands[] = {
     {{"show", "ports"}, "show ports", {0}, "ports, their links, addresses and counters",
 	"`lost` counts packets that the device missed or could not send.\n", byway_show_ports, NULL},
     {{"show", "tunnels"}, "show tunnels", {0}, "tunnels and their peers",
-	"`probe` is the verdict on the way through the tunnel; `line` the WAN that carries it now.\n",
+	"`probe` is the verdict on the way through the tunnel; `line` the WAN that carries it now. With -v\n"
+	"`carries` is the largest packet inside that reaches the peer whole, `path mtu` what routers on the "
+	"way\n"
+	"have told of outer packets.\n",
 	byway_show_tunnels, NULL},
     {{"show", "bgp"}, "show bgp", {"?peer"}, "BGP sessions; with PEER all about one",
 	"ipv4 and ipv6 say: routes accepted of those received, and routes announced.\n", byway_show_bgp,
@@ -106,9 +109,10 @@ static unsigned list_commands(FILE *out, char **words, int n)
 
 static void print_help(FILE *out)
 {
-	fputs("Usage: byway [-j] [--socket PATH] COMMAND\n\nAsks and steers the Byway router.\n\n", out);
+	fputs("Usage: byway [-j] [-v] [--socket PATH] COMMAND\n\nAsks and steers the Byway router.\n\n", out);
 	list_commands(out, NULL, 0);
 	fputs("\n  -j, --json       the answer as JSON, one object a line\n"
+	      "  -v, --verbose    more columns, where there are more\n"
 	      "  --socket PATH    of the daemon (default /run/byway/control.sock)\n"
 	      "  --version        print the version and exit\n"
 	      "  -h, --help       also after a command: more about it\n"
@@ -192,6 +196,7 @@ static int run_request(const struct options *o, const struct command *c, char **
 		}
 	}
 	view.detailed = n > 0;
+	view.verbose = o->verbose;
 	status = byway_ask_run(&ask);
 	if (!o->json)
 		byway_show_end(&view);
@@ -243,6 +248,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-j") == 0 || strcmp(argv[i], "--json") == 0) {
 			o.json = 1;
+		} else if (strcmp(argv[i], "-v") == 0 || strcmp(argv[i], "--verbose") == 0) {
+			o.verbose = 1;
 		} else if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
 			o.help = 1;
 		} else if (strcmp(argv[i], "--version") == 0) {

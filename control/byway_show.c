@@ -52,6 +52,7 @@ static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 {
 	char mtu[BYWAY_CELL], handshake[BYWAY_CELL], rx[BYWAY_CELL], tx[BYWAY_CELL], rtt[BYWAY_CELL],
 	    line[BYWAY_CELL];
+	char carries[BYWAY_CELL], path[BYWAY_CELL];
 	const bool follows = strcmp(byway_cell_text(tunnel, "line"), "-") == 0;
 	const char *verdict = byway_cell_text(peer, "verdict");
 	const char *cells[] = {
@@ -66,6 +67,9 @@ static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 	    byway_cell_usec(peer, "rtt-us", rtt),
 	    byway_cell_bytes(peer, "rx-bytes", rx),
 	    byway_cell_bytes(peer, "tx-bytes", tx),
+	    byway_cell_number(peer, "mtu", carries),
+	    json_integer_value(json_object_get(peer, "path-mtu")) ? byway_cell_number(peer, "path-mtu", path)
+								  : "-",
 	};
 
 	snprintf(line, sizeof(line), "%.40s%s", byway_cell_text(tunnel, "line-in-use"),
@@ -77,10 +81,12 @@ void byway_show_tunnels(struct byway_view *v, json_t *row)
 {
 	static const char *const titles[] = {"tunnel", "line", ">mtu", "state", "peer", "endpoint", "probe",
 	    ">handshake ago", ">rtt", ">received", ">sent", NULL};
+	static const char *const all_titles[] = {"tunnel", "line", ">mtu", "state", "peer", "endpoint",
+	    "probe", ">handshake ago", ">rtt", ">received", ">sent", ">carries", ">path mtu", NULL};
 	json_t *peer;
 	size_t i;
 
-	begin(v, titles);
+	begin(v, v->verbose ? all_titles : titles);
 	json_array_foreach (json_object_get(row, "peers"), i, peer)
 		show_peer(v, row, peer);
 	if (i == 0)

@@ -13,6 +13,7 @@ struct byway_view {
 	char table_name[64]; /* routes: whose rows are printed now */
 	unsigned n_rows, n_hidden;
 	int detailed; /* bgp: one peer in full */
+	int verbose;  /* -v: columns that few ask for */
 };
 
 void byway_show_ports(struct byway_view *v, json_t *row);

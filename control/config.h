@@ -111,6 +111,7 @@ struct config_tunnel {
 	struct config_prefixes addresses; /* host bits kept */
 	uint32_t mtu;
 	bool mss_clamp;
+	uint32_t fragment; /* enum fibmsg_fragment */
 	uint32_t fwmark;
 	struct config_peers peers;
 };

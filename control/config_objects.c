@@ -90,6 +90,7 @@ static void add_tunnel(const struct config_tunnel *t, struct config_objects *o)
 	tunnel->fallback = t->fallback;
 	tunnel->mtu = (uint16_t)t->mtu;
 	tunnel->mss_clamp = t->mss_clamp;
+	tunnel->fragment = (uint8_t)t->fragment;
 	tunnel->fwmark = t->fwmark;
 }
 

@@ -13,6 +13,7 @@
 static const char *const role_words[] = {"lan", "wan", NULL};
 static const char *const bypass_words[] = {"drop", "kernel", NULL};
 static const char *const route_words[] = {"forward", "unreachable", "prohibit", "blackhole", NULL};
+static const char *const fragment_words[] = {"outer", "inner", "never", NULL}; /* enum fibmsg_fragment */
 static const char *const family_words[] = {"ipv4", "ipv6", NULL};
 static const char *const action_words[] = {"accept", "reject", "next", NULL};
 static const char *const next_hop_words[] = {"unchanged", "self", NULL};
@@ -135,7 +136,13 @@ static const struct schema_field tunnel_fields[] = {
     {"addresses", SCHEMA_IFADDR, SCHEMA_LIST, AT(config_tunnel, addresses), .max_items = 64,
 	.help = "Addresses inside the tunnel with the length of their subnet."},
     {"mtu", SCHEMA_INT, 0, AT(config_tunnel, mtu), 1280, 8920,
-	.dflt_note = "what all lines it may use can carry", .help = "Bytes of the largest packet inside."},
+	.dflt_note = "what all lines it may use can carry; with `fragment: inner` 1500",
+	.help = "Bytes of the largest packet inside."},
+    {"fragment", SCHEMA_WORD, 0, AT(config_tunnel, fragment), .words = fragment_words, .dflt = "outer",
+	.help = "Where packets too large for the way to a peer are cut. `outer`: on the way, as with stock "
+		"peers; some providers lose the pieces. `inner`: before sealing, IPv4 even where its sender "
+		"forbids it, so that a tunnel carries 1500 bytes over any line. `never`: they go back to the "
+		"sender. IPv6 is never cut inside: its sender is told the size."},
     {"mss-clamp", SCHEMA_BOOL, 0, AT(config_tunnel, mss_clamp), .dflt = "true",
 	.help = "Lower the segment size that TCP connections through the tunnel announce to what fits."},
     {"fwmark", SCHEMA_INT, 0, AT(config_tunnel, fwmark), 0, UINT32_MAX, .dflt = "0",

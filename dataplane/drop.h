@@ -47,6 +47,8 @@
 	X(HANDSHAKE_INVALID,  "handshake message that does not authenticate")                   \
 	X(HANDSHAKE_FLOOD,    "handshake messages beyond the rate")                             \
 	X(HANDSHAKE_QUEUE,    "handshake queue full")                                           \
+	X(PMTU_INVALID,       "too-big message that fits no packet of ours")                    \
+	X(PMTU_RATE,          "too-big messages about tunnels beyond the rate")                 \
 	X(PROBE_UNKNOWN,      "probe answer that nobody waits for")                             \
 	X(PROBE_QUEUE,        "probe queue full")                                               \
 	X(ICMP_RATE,          "ICMP error withheld by the rate limit")                          \

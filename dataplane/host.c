@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is for this host: transport data of tunnels, answers to the monitor thread's probes, and
- * for the rest the host interface on which the kernel hears it. Workers only.
+ * What is for this host: messages of tunnels and about their packets, answers to the monitor thread's probes,
+ * and for the rest the host interface on which the kernel hears it. Workers only.
  */
 #include <arpa/inet.h>
 #include <string.h>
@@ -39,8 +39,8 @@ static bool is_probe_reply(const struct rte_mbuf *pkt, const struct pkt_meta *m)
 
 void host_packets(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 {
-	struct rte_mbuf *tunnel[WORKER_BURST], *probe[WORKER_BURST], *rest[WORKER_BURST];
-	unsigned n_tunnel = 0, n_probe = 0, n_rest = 0;
+	struct rte_mbuf *tunnel[WORKER_BURST], *probe[WORKER_BURST], *big[WORKER_BURST], *rest[WORKER_BURST];
+	unsigned n_tunnel = 0, n_probe = 0, n_big = 0, n_rest = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt_meta *m = pkt_meta(pkts[i]);
@@ -50,6 +50,8 @@ void host_packets(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 		} else if (is_probe_reply(pkts[i], m)) {
 			m->op = PKT_PROBE_REPLY;
 			probe[n_probe++] = pkts[i];
+		} else if (tunnel_pmtu_concerns(pkts[i])) {
+			big[n_big++] = pkts[i];
 		} else {
 			rest[n_rest++] = pkts[i];
 		}
@@ -58,6 +60,8 @@ void host_packets(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 		worker_to_monitor(w, probe, n_probe);
 	if (n_tunnel)
 		tunnel_input(w, tunnel, n_tunnel);
+	if (n_big)
+		tunnel_pmtu_take(w, big, n_big);
 	if (n_rest)
 		host_deliver(w, rest, n_rest);
 }

@@ -102,6 +102,7 @@ static void inject_run(struct worker *w, enum pkt_op op, struct rte_mbuf **pkts,
 	case PKT_RESOLVE:
 	case PKT_HANDSHAKE:
 	case PKT_NEED_SESSION:
+	case PKT_TOO_BIG:
 	case PKT_TUNNEL_EVENT:
 	case PKT_PROBE_REPLY:
 		worker_drop(w, pkts, n, DROP_DESTINATION_INVALID); /* never sent to a worker */

@@ -23,6 +23,7 @@ enum pkt_op {
 	PKT_RESOLVE,   /* neighbour `addr` on `out` unknown: queue, ask the kernel, forward when resolved */
 	PKT_HANDSHAKE, /* WireGuard message 1-3; data begins at the outer IP header */
 	PKT_NEED_SESSION, /* inner packet for `peer` without a keypair: queue, start a handshake */
+	PKT_TOO_BIG,	  /* ICMP message about an outer packet of ours; data begins at its IP header */
 	PKT_TUNNEL_EVENT, /* no packet data of interest: peer `peer`, what in `arg` (tunnel.h) */
 	/* worker -> worker that owns the session */
 	PKT_TUNNEL_IN, /* WireGuard transport data; data begins at the outer IP header */

@@ -144,6 +144,7 @@ static void handle_packet(struct rte_mbuf *pkt)
 		return;
 	case PKT_HANDSHAKE:
 	case PKT_NEED_SESSION:
+	case PKT_TOO_BIG:
 	case PKT_TUNNEL_EVENT:
 		tunnel_handle(pkt);
 		return;

@@ -189,6 +189,9 @@ static int check_tunnel(const struct store *s, const struct fibmsg *m, struct er
 		return err_set(msg, ERR_RANGE, "fallback %u is not 0 or 1", t->fallback);
 	if (t->mss_clamp > 1)
 		return err_set(msg, ERR_RANGE, "mss-clamp %u is not 0 or 1", t->mss_clamp);
+	if (t->fragment > FIBMSG_FRAGMENT_NEVER)
+		return err_set(
+		    msg, ERR_RANGE, "fragment %u, expected 0 to %u", t->fragment, FIBMSG_FRAGMENT_NEVER);
 	for (struct store_object *o = store_first(s, STORE_TUNNEL); o && t->listen_port; o = store_after(o)) {
 		struct fibmsg other;
 

@@ -94,6 +94,12 @@ void tunnel_mtu_changed(void)
 		if (ifc && ifc->kind == IFACE_TUNNEL && ifc->tunnel)
 			update_mtu(ifc->tunnel);
 	}
+	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
+		struct tunnel_peer *p = tunnel_peer_by_index(i);
+
+		if (p)
+			tunnel_path_renew(p);
+	}
 }
 
 /* Another private key: no session and no shared secret holds any more. */
@@ -196,6 +202,7 @@ int tunnel_set(const struct fibmsg_tunnel *config, struct err_msg *msg)
 	t->config = *config;
 	take_port(t, config->listen_port);
 	atomic_store_explicit(&t->mss_clamp, config->mss_clamp != 0, memory_order_relaxed);
+	atomic_store_explicit(&t->cut_inner, config->fragment == FIBMSG_FRAGMENT_INNER, memory_order_relaxed);
 	change_identity(t, key);
 	update_mtu(t);
 	if (made && with_uapi)

@@ -24,6 +24,10 @@ struct tunnel_peer;
 void tunnel_encap(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 /* UDP packets for a port of ours that is a tunnel's (classify found it): data at the outer IP header. */
 void tunnel_input(struct worker *w, struct rte_mbuf **pkts, unsigned n);
+/* Is this ICMP message, for this host, about too big a datagram from a tunnel's port of ours? */
+bool tunnel_pmtu_concerns(const struct rte_mbuf *pkt);
+/* Hands such messages to the slow thread, which judges them, so many a second; consumes them. */
+void tunnel_pmtu_take(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 /* The tunnel interface that listens on this UDP port (host order), 0: none. RCU read side. */
 uint16_t tunnel_by_port(uint16_t udp_port);
 
@@ -48,7 +52,8 @@ int tunnel_allowed_ip_del(const struct fibmsg_allowed_ip *a);
 struct tunnel_peer *tunnel_peer_find(const char *tunnel, const uint8_t key[32]);
 
 /* Slow thread: ring messages and time. tunnel_tick returns the next deadline (ns, monotonic). */
-void tunnel_handle(struct rte_mbuf *pkt); /* PKT_HANDSHAKE, PKT_NEED_SESSION, PKT_TUNNEL_EVENT; consumes it */
+void tunnel_handle(
+    struct rte_mbuf *pkt); /* PKT_HANDSHAKE, PKT_NEED_SESSION, PKT_TOO_BIG, PKT_TUNNEL_EVENT; consumes it */
 uint64_t tunnel_tick(uint64_t now_ns);
 /* Slow thread: a line changed its verdict or the active line moved: move tunnels that follow, tell the peers.
  */

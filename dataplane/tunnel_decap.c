@@ -136,7 +136,7 @@ static bool unwrap_packet(struct worker *w, struct group *g, unsigned i)
 	if (marked)
 		tunnel_inner_mark_congestion(pkt);
 	if (atomic_load_explicit(&t->mss_clamp, memory_order_relaxed))
-		tunnel_inner_clamp_mss(pkt, atomic_load_explicit(&t->iface->mtu, memory_order_relaxed));
+		tunnel_inner_clamp_mss(pkt, tunnel_fit_mtu(g->peer));
 	memset(m, 0, sizeof(*m));
 	m->in = g->peer->iface;
 	m->peer = g->peer->index;

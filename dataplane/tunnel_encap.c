@@ -136,7 +136,7 @@ static void prepare_group(
     struct worker *w, struct group *g, const struct tunnel_keypair *kp, uint64_t counter)
 {
 	const struct tunnel *t = g->peer->tunnel;
-	uint16_t mtu = atomic_load_explicit(&t->iface->mtu, memory_order_relaxed);
+	uint16_t mtu = tunnel_fit_mtu(g->peer);
 	bool clamp = atomic_load_explicit(&t->mss_clamp, memory_order_relaxed);
 	unsigned kept = 0;
 
@@ -178,16 +178,17 @@ static void send_group(struct worker *w, struct group *g, const struct tunnel_pa
 		bytes += pkt->pkt_len;
 		data += g->lens[i] > 0;
 		pkt_meta(pkt)->depth++;
-		if (tunnel_outer_prepend(pkt, path, t->port, g->tos[i]))
-			g->pkts[kept++] = pkt;
-		else
+		if (!tunnel_outer_prepend(pkt, path, t->port, g->tos[i]))
 			worker_drop(w, &pkt, 1, DROP_HEADROOM);
+		else if (pkt->pkt_len <= path->mtu || !tunnel_outer_cut(w, pkt, path))
+			g->pkts[kept++] = pkt;
 	}
-	if (kept == 0)
+	if (bytes == 0)
 		return;
 	note_sent(w, g->peer, bytes, data > 0);
 	worker_count_tx(w, g->peer->iface, data, bytes);
-	forward_packets(w, g->pkts, kept);
+	if (kept)
+		forward_packets(w, g->pkts, kept);
 }
 
 /* All packets of a group under one keypair: one atomic add for their counters, one call of the cipher. */
@@ -208,6 +209,8 @@ static void encap_group(struct worker *w, struct group *g)
 		worker_drop(w, g->pkts, g->n, DROP_TUNNEL_NO_ENDPOINT);
 		return;
 	}
+	if (path->inner_mtu != TUNNEL_UNLIMITED && tunnel_fit_packets(w, g->peer, path, g->pkts, g->n))
+		return;
 	counter = atomic_fetch_add_explicit(&kp->send_counter, g->n, memory_order_relaxed);
 	if (!wg_timers_key_seals(kp->birth_ns, counter + g->n, w->now_ns)) {
 		ask_for_session(w, g);

@@ -8,6 +8,7 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "dataplane/fragment.h"
 #include "dataplane/tunnel_peer.h"
 #include "lib/csum.h"
 #include "lib/ip_wire.h"
@@ -79,7 +80,8 @@ static void write_ip4(struct wire_ip4 *ip, const struct tunnel_path *path, uint1
 	ip->tos = tos;
 	ip->total_len_be = htons((uint16_t)(udp_len + sizeof(*ip)));
 	ip->id_be = htons(next_id++);
-	ip->frag_be = 0; /* a narrow link on the way may cut it, as with other WireGuards */
+	/* Where nothing was said, a narrow link on the way may cut it, as with other WireGuards. */
+	ip->frag_be = path->dont_fragment && udp_len + sizeof(*ip) <= path->mtu ? htons(IP4_DF) : 0;
 	ip->ttl = HOP_LIMIT;
 	ip->proto = IP_PROTO_UDP;
 	ip->csum = 0;
@@ -128,5 +130,18 @@ bool tunnel_outer_prepend(
 	m->flow_hash = 0;
 	m->flags = PKT_FROM_HOST;
 	m->nh = NULL;
+	return true;
+}
+
+bool tunnel_outer_cut(struct worker *w, struct rte_mbuf *pkt, const struct tunnel_path *path)
+{
+	struct rte_mbuf *pieces[FRAGMENT_MAX];
+	unsigned n;
+
+	if (path->remote.addr.family == IP_V4)
+		return false;
+	n = fragment_own6(w, pkt, path->mtu, pieces);
+	if (n)
+		forward_packets(w, pieces, n);
 	return true;
 }

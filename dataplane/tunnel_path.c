@@ -15,7 +15,7 @@
 #include "dataplane/nexthop.h"
 #include "dataplane/tunnel_peer.h"
 
-#define OVERHEAD 80u /* outer IPv6 40, UDP 8, message header 16, tag 16 */
+#define ETHERNET_MTU 1500u
 
 static bool is_fixed(const struct tunnel_peer *p)
 {
@@ -76,8 +76,34 @@ static struct iface *choose_line(const struct tunnel_peer *p)
 static bool same_path(const struct tunnel_path *a, const struct tunnel_path *b)
 {
 	return a->line == b->line && a->table == b->table && a->line_fixed == b->line_fixed &&
+	       a->dont_fragment == b->dont_fragment && a->mtu == b->mtu && a->inner_mtu == b->inner_mtu &&
 	       a->remote.port == b->remote.port && ip_addr_equal(&a->remote.addr, &b->remote.addr) &&
 	       ip_addr_equal(&a->local, &b->local);
+}
+
+/* RFC 1191 §3, RFC 8201 §4: what is known of a path's MTU holds for these two addresses by this line. */
+static bool same_way(const struct tunnel_path *a, const struct tunnel_path *b)
+{
+	return a->line == b->line && ip_addr_equal(&a->remote.addr, &b->remote.addr) &&
+	       ip_addr_equal(&a->local, &b->local);
+}
+
+/*
+ * An IPv4 packet of which nothing is known may be cut, here or on the way; that of a path whose MTU is known,
+ * or shall be found, goes whole, and so does any IPv6 packet.
+ */
+static void fill_mtu(const struct tunnel_peer *p, const struct iface *line, struct tunnel_path *path)
+{
+	bool v4 = path->remote.addr.family == IP_V4;
+	uint16_t overhead = v4 ? TUNNEL_OVERHEAD4 : TUNNEL_OVERHEAD6;
+
+	path->mtu = atomic_load_explicit(&line->mtu, memory_order_relaxed);
+	if (p->path_mtu && p->path_mtu < path->mtu)
+		path->mtu = p->path_mtu;
+	path->dont_fragment = v4 && p->tunnel->config.fragment != FIBMSG_FRAGMENT_OUTER;
+	path->inner_mtu = TUNNEL_UNLIMITED;
+	if (!v4 || path->dont_fragment || path->mtu == p->path_mtu)
+		path->inner_mtu = path->mtu > overhead ? path->mtu - overhead : 1;
 }
 
 /* True if the path changed. */
@@ -92,6 +118,9 @@ static bool publish_path(struct tunnel_peer *p, const struct iface *line, const 
 	    .line = line->index,
 	    .table = line->table,
 	    .line_fixed = is_fixed(p)};
+	if (old && !same_way(old, now))
+		p->path_mtu = 0; /* it was that of the old way */
+	fill_mtu(p, line, now);
 	if (old && same_path(old, now)) {
 		free(now);
 		return false;
@@ -109,6 +138,17 @@ void tunnel_path_drop(struct tunnel_peer *p)
 	rcu_assign_pointer(p->path, NULL);
 	if (old)
 		rcu_retire(free, old);
+}
+
+void tunnel_path_renew(struct tunnel_peer *p)
+{
+	const struct iface *line = p->path ? iface_by_index(p->path->line) : NULL;
+	struct ip_addr local;
+
+	if (!line)
+		return;
+	local = p->path->local;
+	publish_path(p, line, &local);
 }
 
 /* Has the line's table a way to the peer now? Else a message would be lost without a trace. */
@@ -185,6 +225,8 @@ uint16_t tunnel_path_mtu(const struct tunnel *t)
 
 	if (t->config.mtu)
 		return t->config.mtu;
+	if (t->config.fragment == FIBMSG_FRAGMENT_INNER)
+		return ETHERNET_MTU; /* what does not fit a path is cut before it is sealed */
 	for (uint16_t i = 1; i < IFACE_MAX; i++) {
 		const struct iface *ifc = iface_by_index(i);
 		uint16_t mtu;
@@ -198,6 +240,7 @@ uint16_t tunnel_path_mtu(const struct tunnel *t)
 			least = mtu;
 	}
 	if (least == UINT16_MAX)
-		least = 1500; /* no line yet: what nearly all of them carry */
-	return (uint16_t)(least > TUNNEL_MTU_MIN + OVERHEAD ? least - OVERHEAD : TUNNEL_MTU_MIN);
+		least = ETHERNET_MTU; /* no line yet: what nearly all of them carry */
+	return (
+	    uint16_t)(least > TUNNEL_MTU_MIN + TUNNEL_OVERHEAD6 ? least - TUNNEL_OVERHEAD6 : TUNNEL_MTU_MIN);
 }

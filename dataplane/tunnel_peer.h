@@ -8,6 +8,7 @@
  *   tunnel_table.c      peers by index, tunnels by UDP port, receiver indices; keypairs' life
  *   tunnel_encap.c      stage: inner packets out          tunnel_decap.c   stage: messages in
  *   tunnel_outer.c      outer headers, both threads       tunnel_inner.c   ECN and MSS of the inner packet
+ *   tunnel_pmtu.c       the path's MTU, both threads      tunnel_fit.c     what is larger than that
  *   tunnel_path.c       which line, address and endpoint  tunnel_handshake.c   messages 1-3
  *   tunnel_queue.c      packets that wait for a session
  *   tunnel_timer.c      what is due                       tunnel_state.c   what survives a restart
@@ -38,6 +39,10 @@
 #define TUNNEL_WAITING_ALL 2048u	      /* and all peers together: buffers that the lines would lack */
 #define TUNNEL_MTU_MIN	   576u
 
+#define TUNNEL_UNLIMITED UINT16_MAX
+#define TUNNEL_OVERHEAD4 60u /* outer IPv4 20, UDP 8, message header 16, tag 16 */
+#define TUNNEL_OVERHEAD6 80u /* the same with IPv6 */
+
 /* Transport keys of one session. Constant but for the counters once it is published. */
 struct tunnel_keypair {
 	/* Next message number: workers add once a burst (relaxed: only uniqueness counts). */
@@ -64,6 +69,9 @@ struct tunnel_path {
 	uint16_t line;	      /* interface index */
 	uint32_t table;	      /* in which outer packets are looked up */
 	bool line_fixed;      /* the line is ours to choose: where the peer was heard does not change it */
+	bool dont_fragment;   /* IPv4: what fits `mtu` may not be cut on the way */
+	uint16_t mtu;	      /* of outer packets: the line's, or the path's where that is known to be less */
+	uint16_t inner_mtu;   /* of inner packets that go whole; TUNNEL_UNLIMITED: others are cut outside */
 };
 
 /* Written by workers as packets pass, read by the slow thread's timers; relaxed: times, no data hang on them.
@@ -107,12 +115,15 @@ struct tunnel_peer {
 	uint8_t stored_timestamp[WG_WIRE_TIMESTAMP_LEN]; /* sent mark as it stands on disk, ahead of what was
 							    sent */
 	char name[FIBMSG_LABEL];
+	uint16_t path_mtu;	    /* of the way to `remote`, told by a router; 0: none has */
+	uint64_t path_mtu_until_ns; /* then it is forgotten */
 };
 
 struct tunnel {
 	struct iface *iface;
 	uint16_t port; /* UDP, host order */
 	_Atomic bool mss_clamp;
+	_Atomic bool cut_inner; /* fragment: inner. Slow thread stores, workers load; relaxed: a setting */
 	_Atomic uint16_t only_peer; /* index of the only peer, TUNNEL_PEER_NONE: none or several */
 	struct lpm4 *allowed4;	    /* values: peer index + 1 */
 	struct lpm6 *allowed6;
@@ -180,6 +191,8 @@ void tunnel_path_learn(struct tunnel_peer *p, const struct tunnel_source *from);
 /* Moves the peer of a tunnel that follows to the active line; true if that changed its path. */
 bool tunnel_path_follow(struct tunnel_peer *p);
 void tunnel_path_drop(struct tunnel_peer *p);
+/* Makes it anew by the same line: its MTU, the peer's path_mtu or the tunnel's settings changed. */
+void tunnel_path_renew(struct tunnel_peer *p);
 /* The MTU of a tunnel's inner packets: configured, or what all lines it may use carry. */
 uint16_t tunnel_path_mtu(const struct tunnel *t);
 
@@ -196,6 +209,9 @@ bool tunnel_outer_marked(struct rte_mbuf *pkt, const uint8_t *payload);
 /* False when there is no headroom: the packet is as it was. */
 bool tunnel_outer_prepend(
     struct rte_mbuf *pkt, const struct tunnel_path *path, uint16_t src_port, uint8_t tos);
+/* An outer packet larger than its path, which only one that carries IPv6's least MTU may be: over IPv6 it is
+ * cut and forwarded, consumed, true; over IPv4 it goes as it is, and may be cut on the way: false. */
+bool tunnel_outer_cut(struct worker *w, struct rte_mbuf *pkt, const struct tunnel_path *path);
 
 /* tunnel_inner.c: workers. */
 uint8_t tunnel_inner_ecn(const struct rte_mbuf *pkt); /* the inner packet's ECN bits */
@@ -205,6 +221,22 @@ void tunnel_inner_mark_congestion(struct rte_mbuf *pkt);
 void tunnel_inner_clamp_mss(struct rte_mbuf *pkt, uint16_t mtu);
 /* Checks version and length against the bytes that are there, cuts padding off. False: malformed. */
 bool tunnel_inner_trim(struct rte_mbuf *pkt);
+
+/* tunnel_pmtu.c */
+/* Slow thread: judges one; consumes it. */
+void tunnel_pmtu_input(struct rte_mbuf *pkt);
+/* Slow thread: forgets what is old; when to call again, UINT64_MAX: nothing is known. */
+uint64_t tunnel_pmtu_tick(uint64_t now_ns);
+
+/* tunnel_fit.c: workers. */
+/* The largest inner packet for a peer: the tunnel's MTU, or what its path carries. RCU read side. */
+uint16_t tunnel_fit_mtu(const struct tunnel_peer *p);
+/*
+ * Packets of one peer of which some may be larger than its path carries. True: it took them all: what fits
+ * and what was cut went into the tunnel, the rest back to its senders. False: all fit, nothing was done.
+ */
+bool tunnel_fit_packets(struct worker *w, const struct tunnel_peer *p, const struct tunnel_path *path,
+    struct rte_mbuf **pkts, unsigned n);
 
 /* tunnel_handshake.c: slow thread. */
 void tunnel_handshake_start(void);		       /* once, before the first message */

@@ -53,6 +53,12 @@ int tunnel_row(unsigned index, struct fibmsg_row_tunnel *row)
 	return ERR_NOENT;
 }
 
+static void note_mtu(const struct tunnel_peer *p, struct fibmsg_row_peer *row)
+{
+	row->mtu = p->path ? tunnel_fit_mtu(p) : 0;
+	row->path_mtu = p->path_mtu;
+}
+
 static void fill_peer(const struct tunnel_peer *p, struct fibmsg_row_peer *row)
 {
 	memset(row, 0, sizeof(*row));
@@ -66,6 +72,7 @@ static void fill_peer(const struct tunnel_peer *p, struct fibmsg_row_peer *row)
 	row->handshake_ns = p->handshake_ns ? tunnel_now_ns() - p->handshake_ns : UINT64_MAX;
 	row->rx_bytes = atomic_load_explicit(&p->rx_bytes, memory_order_relaxed);
 	row->tx_bytes = atomic_load_explicit(&p->tx_bytes, memory_order_relaxed);
+	note_mtu(p, row);
 }
 
 int tunnel_peer_row(unsigned index, struct fibmsg_row_peer *row)

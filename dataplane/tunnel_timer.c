@@ -82,10 +82,13 @@ static void run_peer(struct tunnel_peer *p, uint64_t now_ns)
 
 uint64_t tunnel_tick(uint64_t now_ns)
 {
-	uint64_t state_ns;
+	uint64_t state_ns, pmtu_ns;
 
 	ticked_ns = now_ns;
 	state_ns = tunnel_state_tick(now_ns);
+	pmtu_ns = tunnel_pmtu_tick(now_ns);
+	if (pmtu_ns < state_ns)
+		state_ns = pmtu_ns;
 
 	if (now_ns >= next_deadline_ns) {
 		uint64_t next = UINT64_MAX;
@@ -126,6 +129,10 @@ void tunnel_handle(struct rte_mbuf *pkt)
 
 	if (m->op == PKT_HANDSHAKE) {
 		tunnel_handshake_input(pkt);
+		return;
+	}
+	if (m->op == PKT_TOO_BIG) {
+		tunnel_pmtu_input(pkt);
 		return;
 	}
 	p = tunnel_peer_by_index(m->peer);

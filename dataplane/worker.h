@@ -56,6 +56,7 @@ struct worker {
 	unsigned n_slots; /* none is used at or after it; slow thread writes, the worker reads it as a hint */
 	/* Token bucket of ICMP errors (icmp.c). */
 	uint64_t icmp_filled_ns, icmp_tokens_ns;
+	uint64_t too_big_ns; /* when one about a tunnel was last handed on (tunnel_pmtu.c) */
 };
 
 extern struct worker *worker_table[WORKER_MAX];

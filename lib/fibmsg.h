@@ -82,6 +82,7 @@ enum fibmsg_nh_kind {
 };
 enum fibmsg_group_mode { FIBMSG_GROUP_ORDERED, FIBMSG_GROUP_WEIGHTED };
 enum fibmsg_override { FIBMSG_OVERRIDE_AUTO, FIBMSG_OVERRIDE_UP, FIBMSG_OVERRIDE_DOWN };
+enum fibmsg_fragment { FIBMSG_FRAGMENT_OUTER, FIBMSG_FRAGMENT_INNER, FIBMSG_FRAGMENT_NEVER };
 enum fibmsg_verdict { FIBMSG_VERDICT_UNKNOWN, FIBMSG_VERDICT_UP, FIBMSG_VERDICT_DOWN };
 enum fibmsg_query {
 	FIBMSG_QUERY_PORTS,
@@ -159,6 +160,7 @@ struct fibmsg_tunnel {
 	    fallback; /* 1: while that WAN is down, peers with an endpoint are spoken to by the active line */
 	uint16_t mtu; /* 0: from the lines */
 	uint8_t mss_clamp;
+	uint8_t fragment; /* enum fibmsg_fragment: where packets too large for the way are cut */
 	uint32_t fwmark;
 };
 struct fibmsg_peer {
@@ -270,6 +272,8 @@ struct fibmsg_row_peer {
 	uint64_t since_ns;	     /* age of the verdict */
 	uint64_t handshake_ns;	     /* age of the last handshake; UINT64_MAX: never */
 	uint64_t rx_bytes, tx_bytes; /* of WireGuard messages, as `wg show` counts */
+	uint16_t mtu;		     /* of inner packets that reach it whole; 0: no way is known */
+	uint16_t path_mtu;	     /* of outer packets, as routers on the way have told; 0: none has */
 	uint32_t rtt_us;
 	uint16_t loss_permille;
 	char reason[FIBMSG_TEXT];
@@ -355,7 +359,7 @@ struct fibmsg_ev_peer {
 	M(20, DEL_ADDRESS,     address,       F(STR, iface) F(IFADDR, address))                                 \
 	M(21, SET_LINE,        line,          F(STR, port) F(ADDR, gateway4) F(ADDR, gateway6) F(U16, preference) F(U8, metered) F(U8, override_to) FIBMSG_F_PROBE(F) F(ADDRS, targets) F(PREFIXES, prefixes)) \
 	M(22, DEL_LINE,        name,          F(STR, name))                                                     \
-	M(23, SET_TUNNEL,      tunnel,        F(STR, name) F(STR, key_path) F(U16, listen_port) F(STR, line) F(U8, fallback) F(U16, mtu) F(U8, mss_clamp) F(U32, fwmark)) \
+	M(23, SET_TUNNEL,      tunnel,        F(STR, name) F(STR, key_path) F(U16, listen_port) F(STR, line) F(U8, fallback) F(U16, mtu) F(U8, mss_clamp) F(U8, fragment) F(U32, fwmark)) \
 	M(24, DEL_TUNNEL,      name,          F(STR, name))                                                     \
 	M(25, SET_PEER,        peer,          F(STR, tunnel) F(KEY, key) F(STR, name) F(STR, psk_path) F(ENDPOINT, endpoint) F(U16, keepalive_s) F(U8, any) F(ADDR, probe) FIBMSG_F_PROBE(F)) \
 	M(26, DEL_PEER,        peer_key,      F(STR, tunnel) F(KEY, key))                                       \
@@ -373,7 +377,7 @@ struct fibmsg_ev_peer {
 	M(51, ROW_ADDRESS,     row_address,   F(STR, iface) F(IFADDR, address))                                 \
 	M(52, ROW_LINE,        row_line,      F(STR, port) F(U8, verdict) F(U8, active) F(U8, link_up) F(U8, override_to) F(U16, preference) F(U64, since_ns) F(U32, rtt_us) F(U32, jitter_us) F(U16, loss_permille) F(U64, probes_sent) F(U64, probes_answered) F(STR, reason)) \
 	M(53, ROW_TUNNEL,      row_tunnel,    F(STR, name) F(KEY, public_key) F(U16, listen_port) F(U16, mtu) F(STR, line) F(STR, line_in_use) F(U8, up) F(U16, n_peers) F(U64, rx_packets) F(U64, rx_bytes) F(U64, tx_packets) F(U64, tx_bytes)) \
-	M(54, ROW_PEER,        row_peer,      F(STR, tunnel) F(KEY, key) F(STR, name) F(ENDPOINT, endpoint) F(STR, line) F(U8, verdict) F(U64, since_ns) F(U64, handshake_ns) F(U64, rx_bytes) F(U64, tx_bytes) F(U32, rtt_us) F(U16, loss_permille) F(STR, reason)) \
+	M(54, ROW_PEER,        row_peer,      F(STR, tunnel) F(KEY, key) F(STR, name) F(ENDPOINT, endpoint) F(STR, line) F(U8, verdict) F(U64, since_ns) F(U64, handshake_ns) F(U64, rx_bytes) F(U64, tx_bytes) F(U16, mtu) F(U16, path_mtu) F(U32, rtt_us) F(U16, loss_permille) F(STR, reason)) \
 	M(55, ROW_ROUTE,       row_route,     F(U32, table) F(PREFIX, prefix) F(U32, group) F(U8, origin) F(STR, nexthop)) \
 	M(56, ROW_GROUP,       row_group,     F(U32, id) F(U8, mode) F(U8, n_members) F(U8, active) F(STR, members)) \
 	M(57, ROW_NEIGHBOUR,   row_neighbour, F(STR, iface) F(ADDR, addr) F(MAC, mac) F(U8, resolved))          \

@@ -20,6 +20,7 @@ char directory[] = "/tmp/byway-tunnel-XXXXXX", key_path[64];
 uint8_t preshared[32];
 uint64_t clock_ns;
 const char *bound_line = "wan1";
+unsigned to_host;
 
 static char psk_path[64];
 static struct nexthop into_tunnel;
@@ -198,9 +199,15 @@ void run(void)
 		while (rte_ring_dequeue(slow_ring, (void **)&pkt) == 0) {
 			uint8_t op = pkt_meta(pkt)->op;
 
-			assert_true(op == PKT_HANDSHAKE || op == PKT_NEED_SESSION || op == PKT_TUNNEL_EVENT);
-			tunnel_handle(pkt);
 			any = true;
+			if (op == PKT_TO_HOST) {
+				to_host++;
+				rte_pktmbuf_free(pkt);
+				continue;
+			}
+			assert_true(op == PKT_HANDSHAKE || op == PKT_NEED_SESSION || op == PKT_TUNNEL_EVENT ||
+				    op == PKT_TOO_BIG);
+			tunnel_handle(pkt);
 		}
 	}
 }

@@ -35,6 +35,7 @@ extern uint8_t frame[2048], message[2048]; /* to build frames in, and the last W
 extern char directory[], key_path[64];
 extern uint8_t preshared[32];
 extern uint64_t clock_ns;
+extern unsigned to_host;       /* packets that the host would have got */
 extern const char *bound_line; /* of the next tunnel; "": it follows */
 
 /* Group set-up and tear-down; tear-down of a test, and of one that floods: its load is forgotten after a

@@ -93,8 +93,14 @@ uint64_t monitor_peers_deadline(void)
 	return next;
 }
 
+/* A thousand peers are judged for each of them that is made: one pass over all, whatever their tunnels. */
 void monitor_peers_judge(void)
 {
+	static uint8_t best[IFACE_MAX]; /* of tunnels that have peers; monitor thread only */
+
+	for (unsigned i = 0; i < monitor_peers_end; i++)
+		if (monitor_peers[i])
+			best[monitor_peers[i]->iface] = RANK_DEAD;
 	for (unsigned i = 0; i < monitor_peers_end; i++) {
 		struct monitor_peer *p = monitor_peers[i];
 
@@ -102,14 +108,15 @@ void monitor_peers_judge(void)
 			continue;
 		p->rank = rank_now(p);
 		atomic_store_explicit(&peer_usable[i], p->rank <= RANK_UNKNOWN, memory_order_release);
+		if (p->rank < best[p->iface])
+			best[p->iface] = (uint8_t)p->rank;
 	}
 	for (unsigned i = 0; i < monitor_peers_end; i++) {
 		struct monitor_peer *p = monitor_peers[i];
 		struct iface *ifc = p ? iface_by_index(p->iface) : NULL;
 
 		if (ifc)
-			atomic_store_explicit(
-			    &ifc->up, monitor_rank_of_tunnel(p->iface) <= RANK_UNKNOWN, memory_order_release);
+			atomic_store_explicit(&ifc->up, best[p->iface] <= RANK_UNKNOWN, memory_order_release);
 	}
 }
 

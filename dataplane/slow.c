@@ -27,7 +27,7 @@
 #include "dataplane/pkt.h"
 #include "dataplane/rcu.h"
 #include "dataplane/state.h"
-#include "dataplane/tunnel.h"
+#include "dataplane/tunnel_peer.h"
 #include "lib/log.h"
 #include "lib/nsec.h"
 
@@ -189,7 +189,7 @@ static void handle_wake(void *arg, uint32_t events)
 
 /* The parts that have a clock: called once a loop, each says when it wants to be called again. */
 static uint64_t (*const ticks[])(uint64_t now) = {
-    neigh_tick, netlink_tick, tunnel_tick, event_tick, fibsock_tick, state_tick};
+    neigh_tick, netlink_tick, tunnel_tick, event_tick, fibsock_tick, state_tick, tunnel_key_store_tick};
 
 static uint64_t run_ticks(void)
 {

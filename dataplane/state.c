@@ -39,6 +39,7 @@ static struct {
 	char path[PATH_LEN], temporary[PATH_LEN], dir[PATH_LEN];
 	enum phase phase;
 	bool loading, dirty, fresh; /* fresh: there were changes since the last tick */
+	bool with_files;	    /* other files are to be made durable, too */
 	uint64_t due_ns, latest_ns; /* when to begin; 0: nothing changed yet since the last tick */
 	/* The file being written. */
 	int fd;
@@ -52,7 +53,7 @@ static struct {
 static struct {
 	pthread_t thread;
 	int fd;
-	bool good;
+	bool good, with_files;
 	_Atomic bool done;
 } finish;
 
@@ -219,7 +220,7 @@ static void *finish_file(void *arg)
 {
 	int dir;
 
-	finish.good = fsync(finish.fd) == 0;
+	finish.good = (!finish.with_files || syncfs(finish.fd) == 0) && fsync(finish.fd) == 0;
 	close(finish.fd);
 	if (finish.good)
 		finish.good = rename(state.temporary, state.path) == 0;
@@ -235,6 +236,8 @@ static void *finish_file(void *arg)
 static void end_file(void)
 {
 	finish.fd = state.fd;
+	finish.with_files = state.with_files;
+	state.with_files = false;
 	state.fd = -1;
 	atomic_store_explicit(&finish.done, false, memory_order_relaxed);
 	state.phase = FINISHING;
@@ -276,6 +279,16 @@ void state_note_batch(enum store_origin origin, const uint8_t *datagram, size_t 
 	/* A failure shows in the next slice, too. */
 	if (flush_frame() || write_frame((uint8_t)origin, datagram, len))
 		state.dirty = true;
+}
+
+void state_note_files(void)
+{
+	state.with_files = true;
+}
+
+bool state_is_written(void)
+{
+	return state.phase == IDLE && !state.dirty;
 }
 
 static uint64_t tick_idle(uint64_t now_ns)

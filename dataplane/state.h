@@ -15,6 +15,7 @@
 #ifndef BYWAY_DATAPLANE_STATE_H
 #define BYWAY_DATAPLANE_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ void state_stop(void);
 /* A batch is in force: it is written when nothing changed for a second, or after three seconds of changes (later
  * when the last file was large). */
 void state_note_batch(enum store_origin origin, const uint8_t *datagram, size_t len);
+/* Files that objects name were written: they are made durable together with the state that names them. */
+void state_note_files(void);
+/* Is everything that was accepted on disk? */
+bool state_is_written(void);
 /* Writes in slices; returns the next deadline (ns). */
 uint64_t state_tick(uint64_t now_ns);
 

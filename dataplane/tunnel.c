@@ -31,7 +31,8 @@ int tunnel_start(const char *state_dir, bool uapi, struct err_msg *msg)
 	err = aead_burst_init(NULL);
 	if (err)
 		return err_set(msg, err, "this machine can run no back end of the cipher");
-	return tunnel_state_open(state_dir, msg);
+	err = tunnel_key_store_open(state_dir, msg);
+	return err ? err : tunnel_state_open(state_dir, msg);
 }
 
 struct tunnel *tunnel_find(const char *name)
@@ -102,14 +103,30 @@ void tunnel_mtu_changed(void)
 	}
 }
 
+/* A key of zeros stands for none: nobody can speak with a tunnel whose key nobody knows. */
+static void make_identity(const uint8_t key[CRYPTO_KEY_LEN], struct wg_noise_identity *out)
+{
+	uint8_t unknown[CRYPTO_KEY_LEN];
+
+	if (!crypto_is_zero(key, CRYPTO_KEY_LEN)) {
+		wg_noise_set_identity(out, key);
+		return;
+	}
+	crypto_fill_random(unknown, sizeof(unknown));
+	wg_noise_set_identity(out, unknown);
+	crypto_wipe(unknown, sizeof(unknown));
+}
+
 /* Another private key: no session and no shared secret holds any more. */
 static void change_identity(struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN])
 {
+	bool keyless = crypto_is_zero(key, CRYPTO_KEY_LEN);
 	struct wg_noise_identity fresh;
 
-	wg_noise_set_identity(&fresh, key);
-	if (crypto_equal(&fresh, &t->identity, sizeof(fresh)))
+	make_identity(key, &fresh);
+	if ((keyless && t->keyless) || crypto_equal(&fresh, &t->identity, sizeof(fresh)))
 		goto out;
+	t->keyless = keyless;
 	t->identity = fresh;
 	wg_cookie_init_checker(&t->cookies, fresh.public_key);
 	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
@@ -128,18 +145,39 @@ out:
 	crypto_wipe(&fresh, sizeof(fresh));
 }
 
-/* Also takes the UDP port, that of before is free again. 0: it cannot be had. */
-static uint16_t take_port(struct tunnel *t, uint16_t wanted)
+static void move_session(struct tunnel_keypair *kp, uint16_t port)
 {
-	uint16_t port = wanted ? wanted : (t->port ? t->port : find_free_port());
+	if (kp)
+		atomic_store_explicit(&kp->port, port, memory_order_relaxed);
+}
 
-	if (port == 0 || port == t->port)
-		return port;
-	if (t->port)
-		tunnel_table_set_port(t->port, 0);
+/* Sessions go along to the new port, and peers hear of it at once. */
+static void move_sessions(struct tunnel *t)
+{
+	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
+		struct tunnel_peer *p = tunnel_peer_by_index(i);
+
+		if (!p || p->tunnel != t)
+			continue;
+		move_session(p->current, t->port);
+		move_session(p->previous, t->port);
+		move_session(p->next, t->port);
+		tunnel_peer_greet(p);
+	}
+}
+
+/* Also takes the UDP port, that of before is free again. Nothing happens when none can be had. */
+static void take_port(struct tunnel *t, uint16_t wanted)
+{
+	uint16_t old = t->port, port = wanted ? wanted : old ? old : find_free_port();
+
+	if (port == 0 || port == old)
+		return;
+	if (old)
+		tunnel_table_set_port(old, 0);
 	tunnel_table_set_port(port, t->iface->index);
-	t->port = port;
-	return port;
+	atomic_store_explicit(&t->port, port, memory_order_relaxed);
+	move_sessions(t);
 }
 
 /* Keys serve all the same; their owner may want to know, once. */

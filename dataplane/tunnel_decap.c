@@ -205,7 +205,8 @@ static struct tunnel_keypair *find_session(const uint8_t *payload)
 	const struct wire_udp *udp = (const struct wire_udp *)(const void *)(payload - sizeof(*udp));
 	struct tunnel_keypair *kp = tunnel_keypair_by_receiver(wg_wire_get_le32(header->receiver));
 
-	return kp && kp->port == ntohs(udp->dst_port_be) ? kp : NULL;
+	return kp && atomic_load_explicit(&kp->port, memory_order_relaxed) == ntohs(udp->dst_port_be) ? kp
+												      : NULL;
 }
 
 /* Handshakes leave for the slow thread, malformed messages end; what is data stays, with its session. */

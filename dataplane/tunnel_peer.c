@@ -15,13 +15,7 @@ static_assert(_Alignof(struct tunnel_peer) <= SECRET_ALIGN, "secret_alloc aligns
 
 struct tunnel_peer *tunnel_peer_by_key(const struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN])
 {
-	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
-		struct tunnel_peer *p = tunnel_peer_by_index(i);
-
-		if (p && p->tunnel == t && memcmp(p->noise.public_key, key, CRYPTO_KEY_LEN) == 0)
-			return p;
-	}
-	return NULL;
+	return tunnel_table_find_peer(t, key);
 }
 
 struct tunnel_peer *tunnel_peer_find(const char *tunnel, const uint8_t key[32])
@@ -70,11 +64,15 @@ static struct tunnel_peer *find_owner(const struct tunnel *t, const struct ip_pr
 	return value == LPM_NONE ? NULL : tunnel_peer_by_index((uint16_t)(value - 1));
 }
 
+/* A hundred thousand that go in the order they came (or the reverse) cost one step each. */
 static void forget_allowed_ip(struct tunnel_peer *p, const struct ip_prefix *a)
 {
-	for (size_t i = 0; i < p->n_allowed; i++) {
-		if (ip_prefix_equal(&p->allowed[i], a)) {
-			p->allowed[i] = p->allowed[--p->n_allowed];
+	size_t at = p->forget_at < p->n_allowed ? p->forget_at : p->n_allowed - 1;
+
+	for (size_t n = p->n_allowed; n > 0; n--, at = at + 1 < p->n_allowed ? at + 1 : 0) {
+		if (ip_prefix_equal(&p->allowed[at], a)) {
+			p->allowed[at] = p->allowed[--p->n_allowed];
+			p->forget_at = at;
 			return;
 		}
 	}
@@ -212,6 +210,22 @@ int tunnel_peer_set(const struct fibmsg_peer *config, struct err_msg *msg)
 out:
 	crypto_wipe(preshared, sizeof(preshared));
 	return err;
+}
+
+void tunnel_peer_greet(struct tunnel_peer *p)
+{
+	if (p->current)
+		tunnel_queue_send_keepalive(p);
+}
+
+void tunnel_peer_use_configured(struct tunnel_peer *p)
+{
+	if (p->configured.addr.family == IP_NONE)
+		return;
+	p->remote = p->configured;
+	memset(&p->learned, 0, sizeof(p->learned)); /* it is of the time before */
+	tunnel_path_refresh(p);
+	tunnel_state_note(p);
 }
 
 int tunnel_peer_del(const char *tunnel, const uint8_t key[32])

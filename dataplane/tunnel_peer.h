@@ -12,7 +12,8 @@
  *   tunnel_path.c       which line, address and endpoint  tunnel_handshake.c   messages 1-3
  *   tunnel_queue.c      packets that wait for a session
  *   tunnel_timer.c      what is due                       tunnel_state.c   what survives a restart
- *   tunnel_key_file.c   keys on disk                      uapi.c           for `wg show`
+ *   tunnel_key_file.c   keys on disk                      tunnel_key_store.c   those that `wg set` brought
+ *   uapi.c              sockets for stock `wg`            uapi_set.c       what `wg set` asks for
  */
 #ifndef BYWAY_DATAPLANE_TUNNEL_PEER_H
 #define BYWAY_DATAPLANE_TUNNEL_PEER_H
@@ -32,6 +33,7 @@
 #include "lib/wg_noise.h"
 #include "lib/wg_replay.h"
 #include "lib/wg_timers.h"
+#include "lib/wg_uapi.h"
 
 #define TUNNEL_PEERS	   4096u
 #define TUNNEL_INDICES	   (4 * TUNNEL_PEERS) /* three keypairs and a handshake each */
@@ -53,8 +55,10 @@ struct tunnel_keypair {
 	uint8_t sending[CRYPTO_KEY_LEN], receiving[CRYPTO_KEY_LEN];
 	uint32_t local_index, remote_index;
 	uint64_t birth_ns;
-	uint16_t peer;	/* index */
-	uint16_t port;	/* of its tunnel: messages for it come there alone */
+	uint16_t peer; /* index */
+	/* Of its tunnel: messages for it come there alone. Slow thread stores when that moves, workers load;
+	 * relaxed: one that is early or late is lost like any other packet. */
+	_Atomic uint16_t port;
 	unsigned owner; /* id of the worker that owns `replay` */
 	bool initiator;
 	/* The peer has shown that it has the keys. Slow thread stores (release), workers load (relaxed: a
@@ -94,6 +98,7 @@ struct tunnel_peer {
 	_Atomic bool any; /* takes and gives any inner address */
 
 	/* Slow thread only, from here on. */
+	struct tunnel_peer *hash_next; /* of tunnel_table.c */
 	struct tunnel_keypair *previous, *next;
 	struct wg_noise_peer noise;
 	struct wg_noise_handshake handshake; /* ours, as initiator */
@@ -107,9 +112,10 @@ struct tunnel_peer {
 	unsigned n_queue, queue_at;
 	struct ip_prefix *allowed; /* as in the tunnel's tables */
 	size_t n_allowed, allowed_room;
-	unsigned attempts;				 /* initiations without an answer */
-	bool without_path;				 /* the last one had nowhere to go */
-	uint64_t deadline_ns;				 /* of its timers */
+	size_t forget_at;     /* where the last one was forgotten: the next one to go is often beside it */
+	unsigned attempts;    /* initiations without an answer */
+	bool without_path;    /* the last one had nowhere to go */
+	uint64_t deadline_ns; /* of its timers */
 	uint64_t initiation_in_ns;			 /* the last one accepted */
 	uint64_t handshake_ns, handshake_realtime_ns;	 /* the last one finished; 0: never */
 	uint8_t stored_timestamp[WG_WIRE_TIMESTAMP_LEN]; /* sent mark as it stands on disk, ahead of what was
@@ -121,7 +127,7 @@ struct tunnel_peer {
 
 struct tunnel {
 	struct iface *iface;
-	uint16_t port; /* UDP, host order */
+	_Atomic uint16_t port; /* UDP, host order; slow thread stores, workers load, relaxed */
 	_Atomic bool mss_clamp;
 	_Atomic bool cut_inner; /* fragment: inner. Slow thread stores, workers load; relaxed: a setting */
 	_Atomic uint16_t only_peer; /* index of the only peer, TUNNEL_PEER_NONE: none or several */
@@ -134,6 +140,7 @@ struct tunnel {
 	struct wg_noise_identity identity;
 	struct wg_cookie_checker cookies;
 	unsigned n_peers;
+	bool keyless; /* `wg set` took its private key away: the identity is one that nobody knows */
 };
 
 /* Where a message came from. */
@@ -163,6 +170,7 @@ struct tunnel_keypair *tunnel_keypair_by_receiver(uint32_t receiver);
 void tunnel_table_set_port(uint16_t udp_port, uint16_t iface); /* 0: none listens */
 int tunnel_table_add_peer(struct tunnel_peer *p);	       /* gives it an index. ERR_FULL */
 void tunnel_table_del_peer(struct tunnel_peer *p);
+struct tunnel_peer *tunnel_table_find_peer(const struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN]);
 /* A receiver index that is free, reserved for a peer's handshake; 0: none is. Index 0 is never used. */
 uint32_t tunnel_table_reserve(struct tunnel_peer *p);
 void tunnel_table_release(uint32_t receiver); /* 0: nothing */
@@ -181,6 +189,9 @@ void tunnel_tell(struct worker *w, struct tunnel_peer *p, const struct tunnel_ev
 struct tunnel *tunnel_find(const char *name); /* NULL: there is none */
 struct tunnel_peer *tunnel_peer_by_key(const struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN]);
 void tunnel_peer_remove(struct tunnel_peer *p);
+void tunnel_peer_use_configured(
+    struct tunnel_peer *p);		       /* sends to the configured endpoint, not where it was heard */
+void tunnel_peer_greet(struct tunnel_peer *p); /* says something, so that the peer hears where we are */
 void tunnel_mtu_changed(void); /* a line's MTU may have: tunnels that go by the lines' follow */
 
 /* tunnel_path.c: slow thread. */
@@ -277,8 +288,23 @@ void tunnel_state_close(void); /* writes and forgets */
 int tunnel_key_file_read(
     const char *path, const char *what, uint8_t key[CRYPTO_KEY_LEN], struct err_msg *msg);
 
+/* tunnel_key_store.c: slow thread. Keys that came by `wg set`, each in a file of its own, 0600. */
+int tunnel_key_store_open(const char *state_dir, struct err_msg *msg); /* NULL: there is none. ERR_TOOLONG */
+/* Writes the key where nobody else reads it, unless it is there; path: to be named by an object. ERR_IO,
+ * ERR_UNSUPPORTED: there is no directory. */
+int tunnel_key_store_put(const uint8_t key[CRYPTO_KEY_LEN], char path[FIBMSG_PATH], struct err_msg *msg);
+/* Keys that no object names may be there: they go as soon as the state on disk names none of them, too. */
+void tunnel_key_store_want_sweep(void);
+uint64_t tunnel_key_store_tick(uint64_t now_ns); /* sweeps; returns the next deadline (ns) */
+
 /* uapi.c: slow thread. */
 void uapi_open(struct tunnel *t); /* a tunnel without its socket works: failure is logged */
 void uapi_close(struct tunnel *t);
+/* The answer to one whole request as wg_uapi_find_end cut it, to be wiped and freed; NULL: memory is short,
+ * nothing was changed. */
+char *uapi_answer(struct tunnel *t, const char *text, size_t len, size_t *answer_len);
+/* uapi_set.c: applies a set request whole, or refuses it whole. 0 or a positive errno, the reason is logged.
+ */
+int uapi_set(struct tunnel *t, const struct wg_uapi_request *r);
 
 #endif

@@ -23,7 +23,10 @@ struct slot {
 	uint32_t receiver;
 };
 
+#define BUCKETS 4096u
+
 static struct tunnel_peer *peers[TUNNEL_PEERS]; /* RCU */
+static struct tunnel_peer *buckets[BUCKETS];	/* by tunnel and public key; slow thread only */
 static struct slot slots[TUNNEL_INDICES];
 static _Atomic uint16_t
     ports[UINT16_MAX + 1]; /* UDP port -> interface; slow thread stores, workers load; relaxed */
@@ -43,9 +46,28 @@ struct tunnel_peer *tunnel_peer_by_index(uint16_t index)
 	return index < TUNNEL_PEERS ? rcu_dereference(peers[index]) : NULL;
 }
 
+/* Public keys are as good as random, and the owner chose whose are here. */
+static struct tunnel_peer **bucket_of(const struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN])
+{
+	uint32_t h;
+
+	memcpy(&h, key, sizeof(h));
+	return &buckets[(h + t->iface->index) % BUCKETS];
+}
+
+struct tunnel_peer *tunnel_table_find_peer(const struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN])
+{
+	struct tunnel_peer *p = *bucket_of(t, key);
+
+	while (p && (p->tunnel != t || memcmp(p->noise.public_key, key, CRYPTO_KEY_LEN) != 0))
+		p = p->hash_next;
+	return p;
+}
+
 /* An index comes round as late as can be: packets that wait on rings for a peer that is gone name it. */
 int tunnel_table_add_peer(struct tunnel_peer *p)
 {
+	struct tunnel_peer **bucket = bucket_of(p->tunnel, p->noise.public_key);
 	static uint16_t next;
 
 	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
@@ -55,6 +77,8 @@ int tunnel_table_add_peer(struct tunnel_peer *p)
 			continue;
 		next = (uint16_t)((index + 1) % TUNNEL_PEERS);
 		p->index = index;
+		p->hash_next = *bucket;
+		*bucket = p;
 		rcu_assign_pointer(peers[index], p);
 		return 0;
 	}
@@ -63,6 +87,11 @@ int tunnel_table_add_peer(struct tunnel_peer *p)
 
 void tunnel_table_del_peer(struct tunnel_peer *p)
 {
+	struct tunnel_peer **at = bucket_of(p->tunnel, p->noise.public_key);
+
+	while (*at != p)
+		at = &(*at)->hash_next;
+	*at = p->hash_next;
 	rcu_assign_pointer(peers[p->index], NULL);
 }
 
@@ -123,7 +152,7 @@ struct tunnel_keypair *tunnel_keypair_publish(
 		kp->initiator = keys->initiator;
 		kp->birth_ns = now_ns;
 		kp->peer = p->index;
-		kp->port = p->tunnel->port;
+		atomic_init(&kp->port, p->tunnel->port);
 		kp->owner = worker_for(keys->local_index)->id;
 		atomic_init(&kp->confirmed, keys->initiator);
 		rcu_assign_pointer(s->keypair, kp);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The UAPI sockets in /var/run/wireguard by which stock `wg show` sees our tunnels: one listening socket a
- * tunnel, any number of clients each, none of whom the slow thread waits for. Answers are private to root:
+ * The UAPI sockets in /var/run/wireguard by which stock `wg` sees and sets our tunnels: one listening socket
+ * a tunnel, any number of clients each, none of whom the slow thread waits for. Answers are private to root:
  * they say the private key, as stock implementations do. Slow thread only.
  */
 #include <errno.h>
@@ -95,7 +95,8 @@ static void write_tunnel(struct buf_writer *w, const struct tunnel *t)
 {
 	struct wg_uapi_device d = {.listen_port = t->port, .fwmark = t->config.fwmark};
 
-	memcpy(d.private_key, t->identity.private_key, sizeof(d.private_key));
+	if (!t->keyless)
+		memcpy(d.private_key, t->identity.private_key, sizeof(d.private_key));
 	wg_uapi_write_device(w, &d);
 	crypto_wipe(&d, sizeof(d));
 	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
@@ -106,27 +107,33 @@ static void write_tunnel(struct buf_writer *w, const struct tunnel *t)
 	}
 }
 
-/* The answer to one request, in c->out. False: memory is short. */
-static bool answer_request(struct client *c, const char *text, size_t len)
+char *uapi_answer(struct tunnel *t, const char *text, size_t len, size_t *answer_len)
 {
 	struct wg_uapi_request r = {0};
 	int err = wg_uapi_parse_request(text, len, &r);
 	enum wg_uapi_kind kind = len >= 4 && memcmp(text, "set=", 4) == 0 ? WG_UAPI_SET : WG_UAPI_GET;
-	size_t room = answer_room(c->server->tunnel);
+	size_t room = answer_room(t);
+	char *answer = malloc(room);
 	struct buf_writer w;
 
-	c->out = malloc(room);
-	if (c->out) {
-		buf_writer_init(&w, c->out, room);
+	if (answer) {
+		buf_writer_init(&w, answer, room);
 		if (!err && kind == WG_UAPI_GET)
-			write_tunnel(&w, c->server->tunnel);
+			write_tunnel(&w, t);
 		else if (!err)
-			err = EOPNOTSUPP; /* control's configuration alone changes tunnels, so far */
+			err = uapi_set(t, &r);
 		wg_uapi_write_end(&w, kind, err);
-		c->out_len = buf_writer_len(&w);
-		c->out_at = 0;
+		*answer_len = buf_writer_len(&w);
 	}
 	wg_uapi_free_request(&r);
+	return answer;
+}
+
+/* False: memory is short. */
+static bool answer_request(struct client *c, const char *text, size_t len)
+{
+	c->out = uapi_answer(c->server->tunnel, text, len, &c->out_len);
+	c->out_at = 0;
 	return c->out != NULL;
 }
 

@@ -641,6 +641,7 @@ static void test_rate_under_load(void **state)
 	struct wg_wire_cookie_reply reply;
 	struct wg_wire_initiation msg;
 	unsigned answered = 0;
+	uint64_t began_ns;
 	size_t len = 0;
 
 	set_pair(NULL);
@@ -652,6 +653,7 @@ static void test_rate_under_load(void **state)
 	memcpy(&reply, message, sizeof(reply));
 	assert_int_equal(wg_cookie_consume_reply(&remote.cookies, &reply, clock_ns), 0);
 	drops(DROP_HANDSHAKE_FLOOD);
+	began_ns = nsec_monotonic();
 	for (unsigned i = 0; i < 1000; i++) { /* one a millisecond, of which a peer has one each 20 ms */
 		skipped_ns += NSEC_PER_MSEC;
 		make_initiation(&msg);
@@ -660,7 +662,8 @@ static void test_rate_under_load(void **state)
 		assert_true(len == 0 || len == sizeof(struct wg_wire_response));
 		answered += len > 0;
 	}
-	assert_in_range(answered, 5, 25);
+	/* The work itself takes time, too. */
+	assert_in_range(answered, 5, 5 + 20 * (nsec_monotonic() - began_ns) / NSEC_PER_SEC);
 	assert_int_equal(drops(DROP_HANDSHAKE_FLOOD), 1000 - answered);
 	/* Another address has its own. */
 	remote.address = "198.51.100.8";

@@ -99,4 +99,14 @@ static inline uint64_t lpm_heap_slots(unsigned heap)
 	return ones << ((heap << (LPM_STRIDE - bits)) & (LPM_SLOTS - 1));
 }
 
+/* Slots that no prefix of the node covers. */
+static inline uint64_t lpm_book_uncovered(const struct lpm_book_node *n)
+{
+	uint64_t covered = n->prefixes[1];
+
+	for (uint64_t left = n->prefixes[0]; left; left &= left - 1)
+		covered |= lpm_heap_slots((unsigned)__builtin_ctzll(left));
+	return ~covered;
+}
+
 #endif

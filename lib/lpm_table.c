@@ -1,48 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The writer's side of what readers walk: nodes painted from the book, published, retired; regions made
- * anew. lpm_table.h says how it all lies and who reads it. What is retired and when it is used again is
- * lpm_late.c's.
+ * The writer's side of what readers walk: nodes painted from the book, published, retired; regions filled
+ * anew. lpm_table.h says how it all lies and who reads it. When a region is made anew, and how large, is
+ * lpm_reserve.c's matter; what is retired and when it is used again is lpm_late.c's.
  */
 #include "lib/lpm_table.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "lib/err.h"
 #include "lib/lpm_late.h"
-
-#define HUGE_PAGE	(UINT64_C(2) << 20)
-#define MAX_UNITS	(UINT64_C(1) << 29) /* so that a gather's 32-bit index reaches every entry */
-#define MIN_SPARE	64u		    /* units of a region beyond what it needs */
-#define WIDE_UNITS(n)	(1 + ((n) + 1) / 2) /* of a node with n entries of 32 bits */
-#define NARROW_UNITS(n) (1 + ((n) + 3) / 4) /* ... of 16 bits */
-#define CHAIN_UNITS	WIDE_UNITS(3u)	    /* of a node with one prefix or one child */
-
-/* Root bits by the number of prefixes: a root of 18 bits is a megabyte, which a table of twenty routes is not
- * worth. */
-#define COUNT_12 512u
-#define COUNT_18 16384u
-
-/* A crowded block of 18 bits: it has this many children. At most so many are indexed directly, 16 KiB each.
- */
-#define DIRECT_CHILDREN 1u
-#define DIRECTS_MAX	256u
-#define DIRECT_ENTRIES	(1u << LPM_DIRECT_BITS)
-#define DIRECT_UNITS	(DIRECT_ENTRIES / 2)
-
-/* What a change costs at the most. */
-struct need {
-	uint32_t nodes, max_units;
-	uint64_t units;
-};
-
-static struct lpm_region *region_of(const struct lpm_table *t)
-{
-	return atomic_load_explicit(&t->region, memory_order_relaxed); /* the writer reads what it wrote */
-}
+#include "lib/lpm_region.h"
 
 static _Atomic uint32_t *root_of(struct lpm_region *r)
 {
@@ -61,7 +31,7 @@ static struct lpm_narrow_node *narrow_of(const struct lpm_table *t, uint32_t ent
 
 static uint32_t units_of(uint32_t tag, unsigned entries)
 {
-	return tag & LPM_NARROW ? NARROW_UNITS(entries) : WIDE_UNITS(entries);
+	return tag & LPM_NARROW ? LPM_NARROW_UNITS(entries) : LPM_WIDE_UNITS(entries);
 }
 
 static unsigned entries_in(const struct lpm_node *n)
@@ -80,57 +50,22 @@ static void store(_Atomic uint32_t *entry, uint32_t value)
 		atomic_store_explicit(entry, value, memory_order_release); /* pair: the lookups' acquire */
 }
 
-static uint32_t root_units(unsigned bits)
-{
-	return (1u << bits) / 2;
-}
-
-/* Units before the nodes. */
-static uint32_t fixed_units(unsigned root_bits, unsigned directs)
-{
-	return root_units(root_bits) + directs * DIRECT_UNITS;
-}
-
-/* Of root, direct nodes and so many units of nodes. Large ones begin at a huge page, so that the kernel can
- * use such. */
-static struct lpm_region *region_new(unsigned root_bits, unsigned directs, uint64_t units)
-{
-	uint64_t fixed = fixed_units(root_bits, directs), align = 64;
-	uint64_t size = sizeof(struct lpm_region) + (fixed + units) * sizeof(uint64_t);
-	struct lpm_region *r;
-
-	if (size >= HUGE_PAGE)
-		align = HUGE_PAGE;
-	size = (size + align - 1) & ~(align - 1);
-	r = aligned_alloc(align, size);
-	if (!r)
-		return NULL;
-	if (align == HUGE_PAGE)
-		(void)madvise(r, size, MADV_HUGEPAGE); /* a hint; without it the table is slower, not wrong */
-	r->root_bits = root_bits;
-	r->units = (uint32_t)((size - sizeof(*r)) / sizeof(uint64_t));
-	r->directs = directs;
-	r->directs_used = 0;
-	memset(r->base, 0, fixed * sizeof(uint64_t));
-	return r;
-}
-
 static void pool_of_region(struct lpm_table *t, struct lpm_region *r)
 {
 	/* the last unit stays free: a wide load of the last narrow entry reaches beyond its node */
-	lpm_pool_init(&t->pool, r->base, fixed_units(r->root_bits, r->directs), r->units - 1);
+	lpm_pool_init(&t->pool, r->base, lpm_fixed_units(r->root_bits, r->directs), r->units - 1);
 }
 
 int lpm_table_init(struct lpm_table *t, unsigned bits, const struct lpm_mem *mem)
 {
-	struct lpm_region *r = region_new(LPM_STRIDE, 0, MIN_SPARE);
+	struct lpm_region *r = lpm_region_new(LPM_STRIDE, 0, LPM_MIN_SPARE);
 
 	if (!r)
 		return ERR_NOMEM;
 	memset(t, 0, sizeof(*t));
 	if (mem)
 		t->mem = *mem;
-	t->max_directs = bits == 128 ? DIRECTS_MAX : 0;
+	t->max_directs = bits == 128 ? LPM_DIRECTS_MAX : 0;
 	pool_of_region(t, r);
 	atomic_init(&t->region, r);
 	return 0;
@@ -139,7 +74,7 @@ int lpm_table_init(struct lpm_table *t, unsigned bits, const struct lpm_mem *mem
 void lpm_table_clear(struct lpm_table *t)
 {
 	lpm_late_clear(t);
-	free(region_of(t));
+	free(lpm_table_region(t));
 }
 
 void lpm_table_usage(const struct lpm_table *t, struct lpm_usage *usage)
@@ -168,16 +103,6 @@ static void paint(const struct lpm_book_node *n, uint32_t inherited, uint32_t sl
 		slots[__builtin_ctzll(left)] = *value;
 }
 
-/* Slots that no prefix of the node covers. */
-static uint64_t uncovered(const struct lpm_book_node *n)
-{
-	uint64_t covered = n->prefixes[1];
-
-	for (uint64_t left = n->prefixes[0]; left; left &= left - 1)
-		covered |= lpm_heap_slots((unsigned)__builtin_ctzll(left));
-	return ~covered;
-}
-
 static void retire(struct lpm_table *t, uint32_t entry)
 {
 	lpm_late_node(t, entry & LPM_PLACE, units_of(entry, entries_in(node_of(t, entry))));
@@ -195,7 +120,7 @@ static void retire_all(struct lpm_table *t, uint32_t entry)
 	const struct lpm_node *n = node_of(t, entry);
 
 	if (entry & LPM_DIRECT) {
-		for (unsigned i = 0; i < DIRECT_ENTRIES; i++)
+		for (unsigned i = 0; i < LPM_DIRECT_ENTRIES; i++)
 			if (load(&direct_of(t, entry)[i]) & LPM_CHILD)
 				retire_all(t, load(&direct_of(t, entry)[i]));
 		return;
@@ -285,7 +210,7 @@ static uint32_t refresh_node(struct lpm_table *t, const struct lpm_book *b, uint
 		unsigned slot = (unsigned)__builtin_ctzll(left);
 		uint32_t child = *lpm_book_child(book, slot);
 		uint32_t entry = is_new ? 0 : entry_for(t, old, slot);
-		uint64_t below = uncovered(lpm_book_node(b, child));
+		uint64_t below = lpm_book_uncovered(lpm_book_node(b, child));
 
 		if (!(entry & LPM_CHILD) || (changed >> slot & 1 && below))
 			entry = refresh_node(t, b, child, slots[slot], entry, below);
@@ -309,9 +234,9 @@ struct direct {
 /* While a region is made: a direct node for a crowded block that lies at the root's end, else 0. */
 static uint32_t new_direct(struct lpm_region *r, const struct lpm_book_node *n)
 {
-	if (lpm_book_children(n) < DIRECT_CHILDREN || r->directs_used == r->directs)
+	if (lpm_book_children(n) < LPM_DIRECT_CHILDREN || r->directs_used == r->directs)
 		return 0;
-	return LPM_CHILD | LPM_DIRECT | fixed_units(r->root_bits, r->directs_used++);
+	return LPM_CHILD | LPM_DIRECT | lpm_fixed_units(r->root_bits, r->directs_used++);
 }
 
 static void refresh_direct(struct lpm_table *t, struct lpm_region *r, const struct lpm_book *b,
@@ -322,13 +247,13 @@ static void refresh_direct(struct lpm_table *t, struct lpm_region *r, const stru
 static uint32_t refresh_end(struct lpm_table *t, struct lpm_region *r, const struct lpm_book *b,
     const struct direct *d, uint32_t block, uint32_t inherited, uint32_t old, bool whole)
 {
-	uint64_t open = uncovered(lpm_book_node(b, block));
+	uint64_t open = lpm_book_uncovered(lpm_book_node(b, block));
 	uint32_t entry = old;
 	struct direct next;
 
 	if (old && !(old & LPM_CHILD))
 		entry = 0;
-	if (!entry && d->end == LPM_ROOT_BITS && r != region_of(t))
+	if (!entry && d->end == LPM_ROOT_BITS && r != lpm_table_region(t))
 		entry = new_direct(r, lpm_book_node(b, block));
 	if (!(entry & LPM_DIRECT))
 		return open || !entry ? refresh_node(t, b, block, inherited, entry, open) : entry;
@@ -357,7 +282,7 @@ static void refresh_direct(struct lpm_table *t, struct lpm_region *r, const stru
 
 		if (child && below < d->end) {
 			refresh_direct(t, r, b, d, child, below, first + at, slots[slot],
-			    whole ? UINT64_MAX : uncovered(lpm_book_node(b, child)), whole);
+			    whole ? UINT64_MAX : lpm_book_uncovered(lpm_book_node(b, child)), whole);
 			continue;
 		}
 		for (unsigned i = at; i < at + count; i++) {
@@ -408,10 +333,10 @@ static void copy_direct(struct lpm_table *t, struct lpm_region *fresh, const str
 		uint32_t entry = load(&from[i]);
 
 		if (entry & LPM_CHILD && entry & LPM_DIRECT) {
-			uint32_t place = fixed_units(fresh->root_bits, fresh->directs_used++);
+			uint32_t place = lpm_fixed_units(fresh->root_bits, fresh->directs_used++);
 
 			copy_direct(t, fresh, old, lpm_region_direct(old, entry),
-			    (_Atomic uint32_t *)(fresh->base + place), DIRECT_ENTRIES);
+			    (_Atomic uint32_t *)(fresh->base + place), LPM_DIRECT_ENTRIES);
 			entry = LPM_CHILD | LPM_DIRECT | place;
 		} else {
 			entry = copy_entry(t, old, entry);
@@ -456,7 +381,7 @@ static void refresh(struct lpm_table *t, struct lpm_region *r, const struct lpm_
 static void rebuild(struct lpm_table *t, const struct lpm_book *b, lpm_key key,
     const struct lpm_book_path *path, uint64_t changed, struct lpm_region *fresh)
 {
-	struct lpm_region *old = region_of(t);
+	struct lpm_region *old = lpm_table_region(t);
 
 	pool_of_region(t, fresh);
 	if (fresh->root_bits == old->root_bits && fresh->directs == old->directs) {
@@ -478,132 +403,10 @@ void lpm_table_refresh(struct lpm_table *t, const struct lpm_book *b, lpm_key ke
 	if (fresh)
 		rebuild(t, b, key, path, changed, fresh);
 	else
-		refresh(t, region_of(t), b, key, path, depth, changed);
+		refresh(t, lpm_table_region(t), b, key, path, depth, changed);
 	t->changes++;
 	if (depth == LPM_ROOT_BITS && path->depth > depth &&
-	    lpm_book_children(lpm_book_node(b, path->node[path->n - 1])) == DIRECT_CHILDREN)
+	    lpm_book_children(lpm_book_node(b, path->node[path->n - 1])) == LPM_DIRECT_CHILDREN)
 		t->candidates++;
 	lpm_late_hand_over(t);
-}
-
-static void need_node(struct need *need, const struct lpm_book_node *n, unsigned more)
-{
-	/* each prefix and each child begins and ends something */
-	unsigned entries = 1 + 2 * (lpm_book_prefixes(n) + lpm_book_children(n) + more);
-	uint32_t units = WIDE_UNITS(entries < LPM_SLOTS ? entries : LPM_SLOTS);
-
-	need->nodes++;
-	need->units += units;
-	if (units > need->max_units)
-		need->max_units = units;
-}
-
-/* What the nodes below need whose inheritance changes. */
-static void need_below(struct need *need, const struct lpm_book *b, uint32_t block, unsigned depth,
-    unsigned root_bits, uint64_t changed)
-{
-	struct lpm_book_node *n = lpm_book_node(b, block);
-
-	for (uint64_t left = n->children & changed; left; left &= left - 1) {
-		uint32_t child = *lpm_book_child(n, (unsigned)__builtin_ctzll(left));
-		uint64_t open = uncovered(lpm_book_node(b, child));
-
-		if (open == 0)
-			continue;
-		if (depth + LPM_STRIDE >= root_bits)
-			need_node(need, lpm_book_node(b, child), 0);
-		need_below(need, b, child, depth + LPM_STRIDE, root_bits, open);
-	}
-}
-
-static unsigned wanted_root_bits(const struct lpm_book *b, unsigned now)
-{
-	/* down again only at a quarter, so that a table at the edge does not swing */
-	if (b->count >= COUNT_18 || (now == 18 && b->count >= COUNT_18 / 4))
-		return 18;
-	return b->count >= COUNT_12 || (now >= 12 && b->count >= COUNT_12 / 4) ? 12 : 6;
-}
-
-/* Crowded blocks at the end of a root of 18 bits. */
-static unsigned count_crowded(const struct lpm_book *b, uint32_t block, unsigned depth)
-{
-	struct lpm_book_node *n = lpm_book_node(b, block);
-	unsigned count = 0;
-
-	if (depth == LPM_ROOT_BITS)
-		return lpm_book_children(n) >= DIRECT_CHILDREN;
-	for (unsigned i = 0; i < lpm_book_children(n); i++)
-		count += count_crowded(b, n->words[i], depth + LPM_STRIDE);
-	return count;
-}
-
-/* A region for all that lives, this change, and growth. */
-static int region_for(const struct lpm_table *t, const struct lpm_book *b, unsigned root_bits,
-    const struct need *need, struct lpm_region **fresh)
-{
-	uint64_t live = t->pool.used - t->late_units,
-		 units = live + need->units + live / 2 + t->late_units + MIN_SPARE;
-	const struct lpm_region *now = region_of(t);
-	unsigned directs = 0;
-
-	/* nodes for what was direct and may be so no longer */
-	if (root_bits < now->root_bits)
-		units += root_units(now->root_bits);
-	units += now->directs_used * (DIRECT_CHILDREN + 1) * WIDE_UNITS(LPM_SLOTS);
-	if (t->max_directs && root_bits == LPM_ROOT_BITS)
-		directs = count_crowded(b, b->root, 0);
-	if (directs > t->max_directs)
-		directs = t->max_directs;
-	if (units + fixed_units(root_bits, directs) > MAX_UNITS)
-		return ERR_FULL;
-	*fresh = region_new(root_bits, directs, units);
-	return *fresh ? 0 : ERR_NOMEM;
-}
-
-/*
- * Whether readers would be served better by a new region: with another root, with more direct nodes, without
- * the gaps that changes have left, or with less memory. So rarely that the changes since the last one pay for
- * it.
- */
-static bool wants_region(const struct lpm_table *t, const struct lpm_book *b)
-{
-	const struct lpm_region *r = region_of(t);
-	uint64_t live = t->pool.used - t->late_units, fixed = fixed_units(r->root_bits, r->directs);
-	uint64_t touched = t->pool.next - fixed, nodes = t->pool.end - fixed;
-
-	if (t->changes <= b->count / 4 + 64)
-		return false;
-	if (wanted_root_bits(b, r->root_bits) != r->root_bits)
-		return true;
-	if (t->candidates > r->directs / 16 && r->directs < t->max_directs)
-		return true;
-	return nodes > 16 * MIN_SPARE &&
-	       (touched > live + live / 4 + t->late_units + MIN_SPARE || live < nodes / 8) &&
-	       t->changes > b->count / 2 + 1024;
-}
-
-int lpm_table_reserve(struct lpm_table *t, const struct lpm_book *b, const struct lpm_book_path *path,
-    uint64_t changed, struct lpm_region **fresh)
-{
-	unsigned level = path->n - 1, missing = path->depth / LPM_STRIDE - level,
-		 bits = region_of(t)->root_bits;
-	struct need need = {missing, CHAIN_UNITS, (uint64_t)missing * CHAIN_UNITS};
-	int err;
-
-	*fresh = NULL;
-	lpm_late_reap(t);
-	/* where the node goes with its only prefix, the one above changes */
-	for (unsigned i = level + 1; i-- > 0;) {
-		const struct lpm_book_node *n = lpm_book_node(b, path->node[i]);
-
-		need_node(&need, n, 1);
-		if (lpm_book_prefixes(n) + lpm_book_children(n) > 1)
-			break;
-	}
-	if (missing == 0)
-		need_below(&need, b, path->node[level], path->depth, bits, changed);
-	if (!wants_region(t, b) && lpm_pool_can(&t->pool, need.max_units, need.nodes))
-		return 0;
-	err = region_for(t, b, wanted_root_bits(b, bits), &need, fresh);
-	return err && lpm_pool_can(&t->pool, need.max_units, need.nodes) ? 0 : err;
 }

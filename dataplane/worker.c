@@ -27,6 +27,7 @@
 #define BLIND_MIN_NS   (20 * NSEC_PER_USEC) /* naps while some port has no descriptor to wake us ... */
 #define BLIND_MAX_NS   (500 * NSEC_PER_USEC)
 #define BLIND_FRACTION 8 /* ... grow with the idle time */
+#define CLOCK_LOOPS    4 /* busy loops to a reading of the clock, which takes 50 cycles (bench: 0.7 a packet) */
 
 static _Atomic bool stopping; /* main thread stores, workers load; relaxed, followed by a wake-up */
 
@@ -76,7 +77,8 @@ bool worker_run_once(struct worker *w)
 {
 	bool any;
 
-	w->now_ns = nsec_monotonic();
+	if (w->clock_loops++ % CLOCK_LOOPS == 0)
+		w->now_ns = nsec_monotonic();
 	any = poll_ports(w);
 	any |= take_ring(w, w->from_slow);
 	any |= take_ring(w, w->from_workers);
@@ -85,6 +87,8 @@ bool worker_run_once(struct worker *w)
 	tx_flush(w);
 	if (w->spread)
 		spread_finish(w);
+	if (!any)
+		w->clock_loops = 0;
 	return any;
 }
 

@@ -40,7 +40,8 @@ struct worker_slot {
 struct worker {
 	unsigned id;
 	uint16_t burst;	 /* frames taken from a queue at once: WORKER_BURST but in benchmarks; constant once launched */
-	uint64_t now_ns; /* read once a loop */
+	uint64_t now_ns; /* read once in a few loops: no older than those */
+	unsigned clock_loops; /* since a loop without work */
 	struct rte_ring *from_slow; /* many producers (slow and monitor thread) -> this worker */
 	struct rte_ring *from_workers; /* packets of sessions that this worker owns */
 	int wake_fd;	 /* eventfd; written by whoever enqueues while asleep is set */

@@ -1,59 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The short way of plain packets; express.h says which they are. Workers only.
- *
- * Pair of atomics: forward_epoch is read (acquire) once a burst; who changes what a group means moves it
- * (release) after the change. So what was made in a burst of this epoch is no older than the epoch.
  */
 #include "dataplane/express.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <rte_prefetch.h>
 
 #include "dataplane/fib.h"
+#include "dataplane/flow.h"
 #include "dataplane/nexthop.h"
 #include "lib/ip_wire.h"
 #include "lib/isa.h"
 
-#define WAYS 512 /* remembered by each worker; a power of two */
-
-/* Bytes of the link header that change; the type after them stays. */
-#define REWRITE_LEN 12
-static_assert(offsetof(struct wire_eth, type_be) == REWRITE_LEN, "addresses come first");
-
-/* What a group means. One cache line. */
-struct way {
-	uint32_t group; /* 0: none yet; "no route" is the stages' matter */
-	uint16_t
-	    mtu; /* packets up to it need no further look; 0: the stages', or the rule of lines', matter */
-	uint16_t wan_mtu;   /* of a WAN, where the source must fit the line */
-	uint64_t header[2]; /* REWRITE_LEN bytes */
-	uint16_t iface;
-} __attribute__((aligned(64)));
-
-struct express {
-	uint64_t epoch; /* in which the ways were made */
-	struct way ways[WAYS];
-};
-
 static_assert(WORKER_BURST == 64, "a burst is a word of bits");
 
-int express_create(struct worker *w)
+static inline uint64_t all_of(unsigned n)
 {
-	w->express = aligned_alloc(_Alignof(struct express), sizeof(struct express));
-	if (!w->express)
-		return ERR_NOMEM;
-	memset(w->express, 0, sizeof(struct express));
-	return 0;
+	return n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
 }
 
-void express_destroy(struct worker *w)
+/* Whether to use the forms of express_avx512.c. */
+static inline bool is_wide(void)
 {
-	free(w->express);
-	w->express = NULL;
+#ifdef __x86_64__
+	return isa_selected() >= ISA_AVX512;
+#else
+	return false;
+#endif
 }
 
 /* By first byte (RFC 1812 §5.3.7): what no packet may have. 169.254 is looked at besides. */
@@ -123,7 +99,8 @@ static bool judge6(const struct rte_mbuf *m, unsigned i, struct express_burst *o
 
 	if (m->data_len < sizeof(struct wire_eth) + sizeof(*ip) || *(const uint8_t *)ip >> 4 != 6)
 		return false;
-	out->len[i] = (uint16_t)(sizeof(*ip) + ntohs(ip->payload_len_be));
+	out->len[i] = (uint32_t)sizeof(*ip) + ntohs(ip->payload_len_be);
+	memcpy(out->dst6[i], ip->dst, sizeof(ip->dst));
 	memcpy(word, out->frame[i] + EXPRESS_WORD6, 4);
 	word[3]--;
 	memcpy(&out->word[i], word, 4);
@@ -163,121 +140,152 @@ void express_judge(
 		judge_one(port, pkts[i], i, out);
 }
 
-/* The group is the stages' matter, unless all below is as plain as it can be. */
-static void make_way(const struct worker *w, struct way *way, uint32_t group)
-{
-	uintptr_t serves = atomic_load_explicit(&group_forward[group], memory_order_consume);
-	const struct nexthop *nh = (const struct nexthop *)serves;
-	const struct iface *out;
-	const struct port *port;
-	uint64_t mac;
+/* One family of a burst on its way out. */
+struct sending {
+	struct worker *w;
+	const struct express_burst *b;
+	struct rte_mbuf **pkts;
+	uint32_t *keys;	 /* of their ways: groups at first */
+	uint32_t *lines; /* of their sources (FIB_SOURCES), once asked for */
+	uint64_t good;	 /* bits: those of this family that may leave */
+	uint32_t line;	 /* to which all of those belong that belong to any; 0: none, or ... */
+	unsigned n;
+	bool ip6, wide;
+};
 
-	memset(way, 0, sizeof(*way));
-	way->group = group;
-	if (serves & 1 || nh->kind != NEXTHOP_VIA)
-		return;
-	out = iface_by_index(nh->iface);
-	port = out ? rcu_dereference(out->port) : NULL;
-	mac = atomic_load_explicit(&nh->neigh->mac, memory_order_acquire); /* neigh.c releases */
-	if (!port || w->id >= port->tx_queues || !(mac & NEIGH_MAC_VALID))
-		return;
-	memcpy(way->header, &mac, 6);
-	memcpy((uint8_t *)way->header + 6, port->mac, 6);
-	way->iface = nh->iface;
-	*(nh->role == FIBMSG_ROLE_WAN ? &way->wan_mtu : &way->mtu) =
-	    atomic_load_explicit(&out->mtu, memory_order_relaxed);
-}
+#define LINE_UNKNOWN UINT32_MAX
+#define LINE_SEVERAL (UINT32_MAX - 1)
 
-static inline const struct way *find_way(const struct worker *w, struct way *ways, uint32_t group)
-{
-	struct way *way = &ways[group % WAYS];
-
-	if (__builtin_expect(way->group != group, 0))
-		make_way(w, way, group);
-	return way;
-}
-
-/* Forgets the ways when something has changed since they were made. */
-static void check_epoch(struct express *e)
-{
-	uint64_t epoch =
-	    atomic_load_explicit(&forward_epoch, memory_order_acquire); /* pair: forward_changed */
-
-	if (epoch == e->epoch)
-		return;
-	e->epoch = epoch;
-	for (unsigned i = 0; i < WAYS; i++)
-		e->ways[i].group = 0;
-}
-
-/* Packets from..to of the burst, which leave by one interface. */
-static void send_run(struct worker *w, const struct express_burst *b, struct rte_mbuf **pkts, uint16_t iface,
-    unsigned from, unsigned to)
+/* Packets from..to of the burst leave by an interface. */
+static void send_run(const struct sending *s, uint16_t iface, unsigned from, unsigned to)
 {
 	struct iface *out = iface_by_index(iface);
-	uint64_t bytes = 0;
+	uint64_t bytes = (to - from) * sizeof(struct wire_eth);
 
-	if (from == to)
-		return;
-	for (unsigned i = from; i < to; i++)
-		bytes += b->len[i] + sizeof(struct wire_eth);
-	if (out)
-		tx_frames_counted(w, out, pkts + from, to - from, bytes);
+	if (to - from == s->n && !s->b->padded)
+		bytes = s->b->bytes;
 	else
-		worker_drop(w, pkts + from, to - from, DROP_TX_DOWN);
+		for (unsigned i = from; i < to; i++)
+			bytes += s->b->len[i];
+	if (out)
+		tx_frames_counted(s->w, out, s->pkts + from, to - from, bytes);
+	else
+		worker_drop(s->w, s->pkts + from, to - from, DROP_TX_DOWN);
 }
 
-/* The rule of lines: whether a packet with this source may leave by the way's WAN (forward.c:keep_to_line).
- */
-static bool fits_line(const struct way *way, const uint8_t *frame, bool ip6)
+static inline void rewrite(const struct sending *s, const struct express_way *way, unsigned i)
+{
+	uint8_t *frame = s->b->frame[i];
+
+	memcpy(frame, way->header, EXPRESS_REWRITE_LEN);
+	memcpy(frame + (s->ip6 ? EXPRESS_WORD6 : EXPRESS_WORD4), &s->b->word[i], sizeof(s->b->word[i]));
+}
+
+/* Rewrites packets from `from` on as long as they leave by one interface; returns the first that does not. */
+static inline unsigned rewrite_run(
+    struct sending *s, uint16_t iface, unsigned which, unsigned from, unsigned to)
+{
+	const struct express_way *ways = s->w->express->ways;
+	const uint32_t base = (uint32_t)iface << 16;
+
+#ifdef __x86_64__
+	if (s->wide) {
+		from = express_rewrite_avx512(
+		    ways, s->b, s->keys, which, iface, s->ip6 ? EXPRESS_WORD6 : EXPRESS_WORD4, from, to);
+		s->wide = to - from < 16; /* else interfaces alternate */
+	}
+#endif
+	for (; from < to; from++) {
+		const struct express_way *way = &ways[express_way_slot(s->keys[from])];
+		uint32_t mtu = way->limit[which] - base;
+
+		if (way->key != s->keys[from] || mtu > UINT16_MAX || mtu < s->b->len[from])
+			break;
+		rewrite(s, way, from);
+	}
+	return from;
+}
+
+/* The flow of a good packet, as forward.c makes it: there are no options and no extension headers. */
+static uint32_t flow_of(const struct sending *s, unsigned i)
+{
+	const uint8_t *ip = s->b->frame[i] + sizeof(struct wire_eth);
+	const struct wire_ip4 *ip4 = (const struct wire_ip4 *)ip;
+
+	if (s->ip6)
+		return flow_hash_packet(ip, s->b->len[i], true, ((const struct wire_ip6 *)ip)->next_header,
+		    sizeof(struct wire_ip6));
+	return flow_hash_packet(
+	    ip, s->b->len[i], false, ip4->proto, ip4->frag_be & htons(IP4_OFFSET_MASK) ? 0 : sizeof(*ip4));
+}
+
+/* The way of a packet. Where its group has several members, members are chosen for all from there on. */
+static const struct express_way *find_way(const struct sending *s, unsigned from, unsigned to)
+{
+	const struct express_way *way = express_way_find(s->w, s->keys[from]);
+
+	if (__builtin_expect(!way->several, 1))
+		return way;
+	for (unsigned i = from; i < to; i++)
+		if (express_way_find(s->w, s->keys[i])->several)
+			s->keys[i] = express_way_member(s->w->express, s->keys[i], flow_of(s, i));
+	return express_way_find(s->w, s->keys[from]);
+}
+
+/* All sources of the burst are looked up at once, when a packet is about to leave by a WAN. */
+static void ask_for_lines(struct sending *s)
 {
 	const struct fib_table *t = fib_table(FIB_SOURCES);
-	const uint8_t *ip = frame + sizeof(struct wire_eth);
-	uint32_t line = 0, src_be;
+	uint8_t src[WORKER_BURST][16];
 
-	if (!t)
-		return true;
-	if (ip6) {
-		fib_lookup6(t, &((const struct wire_ip6 *)ip)->src, &line, 1);
-	} else {
-		src_be = ((const struct wire_ip4 *)ip)->src_be;
-		fib_lookup4(t, &src_be, &line, 1);
+	memset(s->lines, 0, s->n * sizeof(*s->lines));
+	for (unsigned i = 0; s->ip6 && i < s->n; i++)
+		memcpy(src[i], s->b->frame[i] + sizeof(struct wire_eth) + offsetof(struct wire_ip6, src), 16);
+	if (t && s->ip6)
+		fib_lookup6(t, (const uint8_t(*)[16])src, s->lines, s->n);
+	else if (t)
+		fib_lookup4(t, s->b->src4_be, s->lines, s->n);
+	s->line = 0;
+	for (uint64_t left = s->good; left; left &= left - 1) {
+		uint32_t line = s->lines[__builtin_ctzll(left)];
+
+		if (line && s->line && line != s->line)
+			s->line = LINE_SEVERAL;
+		else if (line)
+			s->line = line;
 	}
-	return line == 0 || line == way->iface;
 }
 
 /*
- * Packets from..to of the burst, all good, each by its way; neighbours by one interface together. Returns the
- * bits of those that are the stages' matter.
+ * Packets from..to of the burst, all good, each by its way. Returns the bits of those that are the stages'
+ * matter. By a WAN no source of another line leaves (forward.c:keep_to_line).
  */
-static inline uint64_t send_stretch(struct worker *w, const struct express_burst *b, struct rte_mbuf **pkts,
-    const uint32_t *groups, bool ip6, unsigned from, unsigned to)
+static uint64_t send_stretch(struct sending *s, unsigned from, unsigned to)
 {
-	const size_t word_at = ip6 ? EXPRESS_WORD6 : EXPRESS_WORD4;
-	struct way *const ways = w->express->ways;
-	uint16_t iface = 0;
 	uint64_t kept = 0;
 
-	for (unsigned i = from; i < to; i++) {
-		const struct way *way = find_way(w, ways, groups[i]);
-		uint8_t *frame = b->frame[i];
+	while (from < to) {
+		const struct express_way *way = find_way(s, from, to);
+		uint16_t iface = (uint16_t)(way->limit[1] >> 16);
+		bool fits = s->line == 0 || s->line == iface; /* all of them, whatever the way */
+		unsigned next = from + 1;
 
-		if (__builtin_expect(b->len[i] > way->mtu, 0) &&
-		    (b->len[i] > way->wan_mtu || !fits_line(way, frame, ip6))) {
-			send_run(w, b, pkts, iface, from, i);
-			from = i + 1;
-			kept |= UINT64_C(1) << i;
+		if (s->b->len[from] <= (uint16_t)way->limit[fits]) {
+			next = rewrite_run(s, iface, fits, from, to);
+			send_run(s, iface, from, next);
+		} else if (s->b->len[from] > (uint16_t)way->limit[1]) {
+			kept |= UINT64_C(1) << from;
+		} else if (s->line == LINE_UNKNOWN) {
+			ask_for_lines(s);
 			continue;
+		} else if (s->lines[from] == 0 || s->lines[from] == iface) {
+			rewrite(s, way, from);
+			send_run(s, iface, from, next);
+		} else {
+			kept |= UINT64_C(1) << from;
 		}
-		if (__builtin_expect(way->iface != iface, 0)) {
-			send_run(w, b, pkts, iface, from, i);
-			from = i;
-			iface = way->iface;
-		}
-		memcpy(frame, way->header, REWRITE_LEN);
-		memcpy(frame + word_at, &b->word[i], sizeof(b->word[i]));
+		from = next;
 	}
-	send_run(w, b, pkts, iface, from, to);
 	return kept;
 }
 
@@ -292,60 +300,60 @@ static void trim(struct rte_mbuf **pkts, const struct express_burst *b, uint64_t
 	}
 }
 
-/* Those of `good` whose way is plain leave; returns them. */
-static inline uint64_t send_good(struct worker *w, const struct express_burst *b, struct rte_mbuf **pkts,
-    uint64_t good, const uint32_t *groups, bool ip6)
+/* The good whose way is plain leave; returns them. */
+static uint64_t send_good(struct sending *s)
 {
 	uint64_t kept = 0;
 
-	trim(pkts, b, good & b->padded);
-	for (uint64_t left = good; left;) {
+	s->line = LINE_UNKNOWN;
+	trim(s->pkts, s->b, s->good & s->b->padded);
+	for (uint64_t left = s->good; left;) {
 		unsigned from = (unsigned)__builtin_ctzll(left);
 		uint64_t rest = ~(left >> from);
 		unsigned to = rest ? from + (unsigned)__builtin_ctzll(rest) : 64;
 
 		if (to > 64)
 			to = 64;
-		kept |= send_stretch(w, b, pkts, groups, ip6, from, to);
+		kept |= send_stretch(s, from, to);
 		left = to == 64 ? 0 : left >> to << to;
 	}
-	return good & ~kept;
+	return s->good & ~kept;
 }
 
-static uint64_t send4(struct worker *w, const struct fib_table *t, const struct express_burst *b,
-    struct rte_mbuf **pkts, unsigned n)
+/* Those that are not good have some address, too: to look it up costs less than to leave gaps. */
+static uint64_t send4(struct sending *s, const struct fib_table *t)
 {
-	uint32_t groups[WORKER_BURST];
-
-	/* those that are not good have some address, too: to look it up costs less than to leave gaps */
-	fib_lookup4(t, b->dst4_be, groups, n);
-	return send_good(w, b, pkts, b->good4, groups, false);
+	s->good = s->b->good4;
+	fib_lookup4(t, s->b->dst4_be, s->keys, s->n);
+	return send_good(s);
 }
 
-static uint64_t send6(
-    struct worker *w, const struct fib_table *t, const struct express_burst *b, struct rte_mbuf **pkts)
+static uint64_t send6(struct sending *s, const struct fib_table *t)
 {
-	uint32_t found[WORKER_BURST], groups[WORKER_BURST];
 	uint8_t dst[WORKER_BURST][16];
+	uint32_t found[WORKER_BURST];
 	unsigned n = 0;
 
-	for (uint64_t left = b->good6; left; left &= left - 1)
-		memcpy(dst[n++],
-		    b->frame[__builtin_ctzll(left)] + sizeof(struct wire_eth) +
-			offsetof(struct wire_ip6, dst),
-		    16);
+	s->ip6 = true;
+	s->good = s->b->good6;
+	if (s->good == all_of(s->n)) {
+		fib_lookup6(t, s->b->dst6, s->keys, s->n);
+		return send_good(s);
+	}
+	for (uint64_t left = s->good; left; left &= left - 1)
+		memcpy(dst[n++], s->b->dst6[__builtin_ctzll(left)], 16);
 	fib_lookup6(t, (const uint8_t(*)[16])dst, found, n);
 	n = 0;
-	for (uint64_t left = b->good6; left; left &= left - 1)
-		groups[__builtin_ctzll(left)] = found[n++];
-	return send_good(w, b, pkts, b->good6, groups, true);
+	for (uint64_t left = s->good; left; left &= left - 1)
+		s->keys[__builtin_ctzll(left)] = found[n++];
+	return send_good(s);
 }
 
 static void judge(
     const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_burst *out)
 {
 #ifdef __x86_64__
-	if (isa_selected() >= ISA_AVX512) {
+	if (is_wide()) {
 		express_judge_avx512(port, pkts, n, out);
 		return;
 	}
@@ -357,20 +365,23 @@ unsigned express_frames(
     struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, uint64_t *bytes)
 {
 	const struct fib_table *t = fib_table(FIBMSG_OVERLAY);
+	uint32_t keys[WORKER_BURST], lines[WORKER_BURST];
 	uint64_t gone = 0;
 	struct express_burst b;
+	struct sending s = {
+	    .w = w, .b = &b, .pkts = pkts, .keys = keys, .lines = lines, .n = n, .wide = is_wide()};
 	unsigned left = 0;
 
 	judge(port, pkts, n, &b);
 	*bytes = b.bytes;
 	if (!t || !w->express)
 		return n;
-	check_epoch(w->express);
+	express_way_check_epoch(w->express);
 	if (b.good4)
-		gone = send4(w, t, &b, pkts, n);
+		gone = send4(&s, t);
 	if (b.good6)
-		gone |= send6(w, t, &b, pkts);
-	if (gone == (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1))
+		gone |= send6(&s, t);
+	if (gone == all_of(n))
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		if (!(gone >> i & 1))

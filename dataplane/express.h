@@ -5,12 +5,12 @@
  * stages pass on. Whatever asks for more is left to the stages, which know all rules; a packet that
  * goes this way leaves as it would have left by theirs.
  *
- * What a group means (link header, port, MTU) is remembered by each worker and made anew when
- * forward_epoch (nexthop.h) has moved. Workers only.
+ * What a group means (link header, port, MTU): express_way.h. Workers only.
  */
 #ifndef BYWAY_DATAPLANE_EXPRESS_H
 #define BYWAY_DATAPLANE_EXPRESS_H
 
+#include "dataplane/express_way.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
 #include "lib/ip_wire.h"
@@ -40,8 +40,9 @@ struct express_burst {
 	uint64_t bytes;	 /* of all frames */
 	uint8_t *frame[WORKER_BURST];
 	uint32_t word[WORKER_BURST]; /* the word as it shall leave, as it lies in memory */
-	uint16_t len[WORKER_BURST];  /* of the IP packet */
+	uint32_t len[WORKER_BURST];  /* of the IP packet */
 	uint32_t dst4_be[WORKER_BURST], src4_be[WORKER_BURST]; /* of IPv4 */
+	uint8_t dst6[WORKER_BURST][16];			       /* of IPv6 */
 };
 
 /*
@@ -56,6 +57,12 @@ void express_judge(
 #ifdef __x86_64__
 void express_judge_avx512(
     const struct port *port, struct rte_mbuf *const *pkts, unsigned n, struct express_burst *out);
+/*
+ * Rewrites packets from `from` on, sixteen at a time, as long as all of them leave by `iface`; returns the
+ * first that it left. keys: of their ways; which: of the ways' limits; word_at: EXPRESS_WORD4 or 6.
+ */
+unsigned express_rewrite_avx512(const struct express_way *ways, const struct express_burst *b,
+    const uint32_t *keys, unsigned which, uint16_t iface, size_t word_at, unsigned from, unsigned to);
 #endif
 
 #endif

@@ -76,23 +76,12 @@ static void lookup_burst(struct rte_mbuf **pkts, unsigned n, uint32_t *groups)
 	}
 }
 
-/* Addresses, protocol and ports: the packets of a flow take one way. Made only where a group asks for it. */
+/* The packets of a flow take one way. Made only where a group asks for it; 0 says "not made yet". */
 static uint32_t flow_hash(const struct rte_mbuf *pkt, struct pkt_meta *m)
 {
-	const uint8_t *ip = rte_pktmbuf_mtod(pkt, const uint8_t *);
-	uint32_t ports = 0;
-
-	if (m->flow_hash)
-		return m->flow_hash;
-	if ((m->proto == IP_PROTO_TCP || m->proto == IP_PROTO_UDP) && m->l4_off &&
-	    m->l4_off + 4u <= pkt->data_len)
-		memcpy(&ports, ip + m->l4_off, 4);
-	if (m->family == IP_V4)
-		m->flow_hash = (uint32_t)flow_hash4(ip + offsetof(struct wire_ip4, src_be), m->proto, ports);
-	else
-		m->flow_hash = (uint32_t)flow_hash6(ip + offsetof(struct wire_ip6, src), m->proto, ports);
 	if (m->flow_hash == 0)
-		m->flow_hash = 1; /* 0 says "not made yet" */
+		m->flow_hash = flow_hash_packet(rte_pktmbuf_mtod(pkt, const uint8_t *), pkt->data_len,
+		    m->family == IP_V6, m->proto, m->l4_off);
 	return m->flow_hash;
 }
 

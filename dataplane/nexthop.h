@@ -80,13 +80,13 @@ void group_index_free(uint32_t index);
 
 /*
  * Moved by each thread after it changed what a group means to a worker: what serves, a neighbour's address, a port, an
- * interface's MTU. Workers keep what they made of a group until it moves (express.c).
+ * interface's MTU. Workers keep what they made of a group until it moves (express_way.c).
  */
 extern _Atomic uint64_t forward_epoch;
 
 static inline void forward_changed(void)
 {
-	atomic_fetch_add_explicit(&forward_epoch, 1, memory_order_release); /* pair: express_frames */
+	atomic_fetch_add_explicit(&forward_epoch, 1, memory_order_release); /* pair: express_way_check_epoch */
 }
 
 /* All bits of the hash count; hashes below GROUP_BUCKETS name their bucket. */

@@ -15,18 +15,28 @@
 #include "lib/isa.h"
 
 #define BURSTS	  20000
-#define MAX_BURST 24
+#define MAX_BURST 40
 #define MAX_OUT	  256
 
 static struct whole_port lan, wan1, wan2, lan2;
 static struct nexthop other, unknown;
 static struct neigh no_neighbour;
 static struct express *express;
+static struct group_buckets shared;
 static uint64_t seed = 11;
 
 static uint64_t dice(uint64_t sides)
 {
 	return (unit_random(&seed) >> 16) % sides;
+}
+
+/* A route to a group of several, as the monitor thread publishes them. */
+static void route_to_several(const char *prefix)
+{
+	uint32_t group = whole_route(FIBMSG_OVERLAY, prefix, &lan2.via);
+
+	atomic_store_explicit(&group_forward[group], (uintptr_t)&shared | 1, memory_order_release);
+	forward_changed();
 }
 
 static int start(void **state)
@@ -61,6 +71,11 @@ static int start(void **state)
 	whole_route(FIBMSG_OVERLAY, "2001:db8:4::/48", &unknown);
 	whole_route(fibmsg_line_table("wan2"), "0.0.0.0/0", &wan2.via);
 	whole_route(fibmsg_line_table("wan2"), "::/0", &wan2.via);
+	shared = (struct group_buckets){.member = {&lan2.via, &wan1.via, &wan2.via, &unknown, &other}};
+	for (unsigned i = 0; i < GROUP_BUCKETS; i++)
+		shared.bucket[i] = (uint8_t)(i % 16 < 2 ? 3 + i % 2 : i % 3);
+	route_to_several("10.8.0.0/16");
+	route_to_several("2001:db8:8::/48");
 	/* a source of the second line */
 	assert_int_equal(ip_prefix_parse("192.0.2.0/24", &p, NULL), 0);
 	assert_int_equal(fib_set(FIB_SOURCES, &p, FIB_LOCAL, wan2.ifc->index), 0);
@@ -99,20 +114,22 @@ static void spoil(struct frame *f, bool ip4)
 	}
 }
 
+static const char *const dst4[] = {"10.2.0.9", "10.2.3.4", "10.8.0.4", "198.51.100.7", "10.3.0.9", "10.4.0.9",
+    "10.5.0.9", "10.6.0.9", "10.1.0.1", "172.16.0.1", "169.254.3.3", "10.2.77.1", "10.8.7.7"};
+static const char *const src4[] = {"10.1.0.5", "10.1.0.77", "192.0.2.5", "169.254.1.1"};
+static const char *const dst6[] = {"2001:db8:2::9", "2001:db8:3::4", "2001:db8:8::4", "fd00::17",
+    "2001:db8:4::2", "2001:db8:1::1", "64:ff9b::1"};
+static const char *const src6[] = {"2001:db8:1::5", "fd00::99", "2001:db8:9::5", "fe80::4"};
+
 static void make_frame(struct frame *f)
 {
-	static const char *const dst4[] = {"10.2.0.9", "10.2.3.4", "10.3.0.9", "10.4.0.9", "10.5.0.9",
-	    "10.6.0.9", "198.51.100.7", "10.1.0.1", "172.16.0.1", "169.254.3.3", "10.2.77.1"};
-	static const char *const src4[] = {"10.1.0.5", "192.0.2.5", "169.254.1.1", "10.1.0.77"};
-	static const char *const dst6[] = {
-	    "2001:db8:2::9", "2001:db8:3::4", "fd00::17", "2001:db8:4::2", "2001:db8:1::1", "64:ff9b::1"};
-	static const char *const src6[] = {"2001:db8:1::5", "2001:db8:9::5", "fd00::99", "fe80::4"};
 	bool ip4 = dice(2);
 	struct whole_udp udp = {.src = ip4 ? src4[dice(UNIT_COUNT(src4))] : src6[dice(UNIT_COUNT(src6))],
 	    .dst = ip4 ? dst4[dice(UNIT_COUNT(dst4))] : dst6[dice(UNIT_COUNT(dst6))],
 	    .ttl = (uint8_t)(dice(8) ? 1 + dice(255) : 1 + dice(2)),
 	    .data_len = dice(10) ? dice(60) : dice(1200),
-	    .src_port = (uint16_t)(1 + dice(9)),
+	    .frag = ip4 && dice(12) == 0 ? (uint16_t)(dice(2) * IP4_MF + dice(3)) : 0,
+	    .src_port = (uint16_t)(1 + dice(99)),
 	    .dst_port = 9};
 
 	f->len = whole_udp(f->bytes, &lan, &udp);
@@ -121,6 +138,35 @@ static void make_frame(struct frame *f)
 		f->len = 60; /* as Ethernet pads */
 	if (dice(3) == 0)
 		spoil(f, ip4);
+}
+
+/* Bursts in which most packets go one way, as they mostly do: loops over many at once need that. */
+static void make_plain_burst(struct frame *frames, unsigned n)
+{
+	bool ip4 = dice(2);
+	const char *dst = ip4 ? dst4[dice(4)] : dst6[dice(4)];
+	unsigned sources = 1 + (unsigned)dice(3);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct whole_udp udp = {.src = ip4 ? src4[dice(sources)] : src6[dice(sources)],
+		    .dst = dst,
+		    .ttl = (uint8_t)(dice(60) ? 2 + dice(254) : 1),
+		    .data_len = dice(90) ? dice(60) : dice(1200),
+		    .src_port = (uint16_t)(1 + dice(99)),
+		    .dst_port = 9};
+
+		frames[i].len = whole_udp(frames[i].bytes, &lan, &udp);
+	}
+}
+
+static void make_burst(struct frame *frames, unsigned n)
+{
+	if (dice(3) == 0) {
+		make_plain_burst(frames, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		make_frame(&frames[i]);
 }
 
 /* What came out, in any order: the short way may overtake the long one within a burst. */
@@ -195,17 +241,16 @@ static void run(const struct frame *frames, unsigned n, bool with, struct outcom
 	}
 }
 
-static void both_ways_agree(void **state)
+static void compare_both_ways(unsigned bursts)
 {
 	static struct outcome with, without;
 	static struct frame frames[MAX_BURST];
 	uint64_t forwarded = 0;
 
-	for (unsigned b = 0; b < BURSTS; b++) {
+	for (unsigned b = 0; b < bursts; b++) {
 		unsigned n = 1 + (unsigned)dice(MAX_BURST);
 
-		for (unsigned i = 0; i < n; i++)
-			make_frame(&frames[i]);
+		make_burst(frames, n);
 		run(frames, n, true, &with);
 		run(frames, n, false, &without);
 		assert_int_equal(with.n, without.n);
@@ -217,7 +262,20 @@ static void both_ways_agree(void **state)
 		    with.drops, without.drops, sizeof(with) - offsetof(struct outcome, drops));
 		forwarded += with.tx_packets[1] + with.tx_packets[2];
 	}
-	assert_true(forwarded > BURSTS);
+	assert_true(forwarded > bursts);
+}
+
+static void both_ways_agree(void **state)
+{
+	compare_both_ways(BURSTS);
+}
+
+/* As on a machine without the instructions. */
+static void both_ways_agree_in_scalar_form(void **state)
+{
+	assert_int_equal(isa_select("scalar"), 0);
+	compare_both_ways(BURSTS / 4);
+	assert_int_equal(isa_select(NULL), 0);
 }
 
 /* Takes the short way: no meta is written. */
@@ -238,6 +296,45 @@ static void plain_packets_take_it(void **state)
 		assert_int_equal(got.meta.l2_len, 0xa5);
 		whole_free(&got);
 	}
+}
+
+/* Forgets what went to a port and to the slow thread. */
+static void drain(struct whole_port *port)
+{
+	struct whole_packet p;
+
+	while ((p = whole_receive(port)).data)
+		whole_free(&p);
+	while ((p = whole_to_slow()).data)
+		whole_free(&p);
+}
+
+/* A group of several is no reason for the stages, and its flows go several ways. */
+static void flows_of_a_group_take_it(void **state)
+{
+	struct whole_port *const ports[] = {&lan2, &wan1, &wan2};
+	unsigned seen[3] = {0};
+	uint8_t frame[2048];
+
+	whole_worker->express = express;
+	for (uint16_t flow = 1; flow <= 60; flow++) {
+		struct whole_udp udp = {.src = "10.1.0.5", .dst = "10.8.0.9", .src_port = flow};
+
+		whole_send(&lan, frame, whole_udp(frame, &lan, &udp));
+	}
+	whole_run();
+	for (unsigned i = 0; i < 3; i++) {
+		struct whole_packet got;
+
+		while ((got = whole_receive(ports[i])).data) {
+			assert_int_equal(got.meta.l2_len, 0xa5);
+			seen[i]++;
+			whole_free(&got);
+		}
+		assert_true(seen[i] > 5);
+	}
+	/* the flows whose members are the stages' matter */
+	drain(&lan);
 }
 
 /* What a group means changes: the very next packet follows. */
@@ -265,6 +362,7 @@ static void follows_at_once(void **state)
 /* Each form of the judgement says the same of each packet. */
 static void forms_agree(void **state)
 {
+	static struct frame frames[WORKER_BURST];
 	static struct express_burst a, b;
 	struct rte_mbuf *pkts[WORKER_BURST];
 	uint64_t good, seen = 0;
@@ -275,11 +373,9 @@ static void forms_agree(void **state)
 	for (unsigned k = 0; k < BURSTS; k++) {
 		unsigned n = 1 + (unsigned)dice(WORKER_BURST);
 
+		make_burst(frames, n);
 		for (unsigned i = 0; i < n; i++) {
-			static struct frame f;
-
-			make_frame(&f);
-			pkts[i] = whole_mbuf(f.bytes, f.len);
+			pkts[i] = whole_mbuf(frames[i].bytes, frames[i].len);
 		}
 		express_judge(lan.ifc->port, pkts, n, &a);
 		express_judge_avx512(lan.ifc->port, pkts, n, &b);
@@ -298,6 +394,8 @@ static void forms_agree(void **state)
 			if (a.good4 >> i & 1) {
 				assert_int_equal(a.dst4_be[i], b.dst4_be[i]);
 				assert_int_equal(a.src4_be[i], b.src4_be[i]);
+			} else {
+				assert_memory_equal(a.dst6[i], b.dst6[i], 16);
 			}
 		}
 		rte_pktmbuf_free_bulk(pkts, n);
@@ -312,7 +410,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(both_ways_agree),
+	    cmocka_unit_test(both_ways_agree_in_scalar_form),
 	    cmocka_unit_test(plain_packets_take_it),
+	    cmocka_unit_test(flows_of_a_group_take_it),
 	    cmocka_unit_test(follows_at_once),
 	    cmocka_unit_test(forms_agree),
 	};

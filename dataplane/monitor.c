@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The monitor thread: its loop, the calls that the slow thread makes into it, and the links of
- * ports. A pass takes replies, a call, links and timers in this order, then judges once what all
- * of that changed, re-points groups, and tells.
+ * The monitor thread: its loop, and the calls that the slow thread makes into it. A pass takes replies, a
+ * call, links and timers in this order, then judges once what all of that changed, re-points groups, and
+ * tells.
  *
  * Pairs of atomics
  *   mailbox         slow thread stores a call (release), monitor thread takes it (acquire); the
@@ -24,16 +24,11 @@
 #include <unistd.h>
 
 #include "dataplane/monitor_internal.h"
-#include "dataplane/port.h"
 #include "lib/log.h"
 #include "lib/nsec.h"
 
-#define RING_SIZE    1024
-#define RING_BURST   64
-#define LINK_POLL_NS (5 * NSEC_PER_MSEC)   /* 2.6 us a port each time: netlink would be late by up to 820 ms \
-					    */
-#define LINK_SCAN_NS (100 * NSEC_PER_MSEC) /* how soon a new port is polled */
-#define LINK_PORTS   64
+#define RING_SIZE  1024
+#define RING_BURST 64
 
 struct call {
 	void (*fn)(void *arg);
@@ -53,10 +48,7 @@ static struct {
 } self;
 
 /* Of the monitor thread alone. */
-static uint64_t now_ns, next_poll_ns, next_scan_ns;
-static uint16_t polled[LINK_PORTS];
-static unsigned n_polled;
-static bool link_up[IFACE_MAX];
+static uint64_t now_ns;
 static bool dirty;
 
 uint64_t monitor_now_ns(void)
@@ -67,54 +59,6 @@ uint64_t monitor_now_ns(void)
 void monitor_set_dirty(void)
 {
 	dirty = true;
-}
-
-bool monitor_is_link_up(uint16_t iface)
-{
-	return iface < IFACE_MAX && link_up[iface];
-}
-
-static void set_link(uint16_t iface, bool up)
-{
-	if (iface >= IFACE_MAX || link_up[iface] == up)
-		return;
-	link_up[iface] = up;
-	monitor_lines_link(iface, up, now_ns);
-	dirty = true;
-}
-
-static void scan_ports(void)
-{
-	n_polled = 0;
-	for (unsigned i = 1; i < IFACE_MAX && n_polled < LINK_PORTS; i++) {
-		const struct iface *ifc = iface_by_index((uint16_t)i);
-
-		if (ifc && ifc->kind == IFACE_PORT)
-			polled[n_polled++] = (uint16_t)i;
-		else if (!ifc && link_up[i])
-			set_link((uint16_t)i, false);
-	}
-}
-
-void monitor_look_at_link(uint16_t iface)
-{
-	const struct iface *ifc = iface_by_index(iface);
-	const struct port *port = ifc ? rcu_dereference(ifc->port) : NULL;
-
-	set_link(iface, port && port_link_up(port));
-}
-
-static void poll_links(void)
-{
-	if (now_ns < next_poll_ns)
-		return;
-	next_poll_ns = now_ns + LINK_POLL_NS;
-	if (now_ns >= next_scan_ns) {
-		next_scan_ns = now_ns + LINK_SCAN_NS;
-		scan_ports();
-	}
-	for (unsigned i = 0; i < n_polled; i++)
-		monitor_look_at_link(polled[i]);
 }
 
 static void take_replies(void)
@@ -168,19 +112,20 @@ uint64_t monitor_run_once(uint64_t now)
 
 	now_ns = now;
 	take_replies();
-	poll_links();
+	monitor_links_run(now);
 	monitor_lines_run(now);
 	monitor_peers_run(now);
 	judge();
 	take_call();
 	next = earlier(monitor_lines_deadline(), monitor_peers_deadline());
-	return earlier(next, n_polled ? next_poll_ns : next_scan_ns);
+	return earlier(next, monitor_links_deadline());
 }
 
 /* Offline for RCU while it sleeps. */
 static void sleep_until(uint64_t deadline_ns)
 {
-	struct pollfd fd = {.fd = monitor_wake_fd, .events = POLLIN};
+	struct pollfd fds[] = {
+	    {.fd = monitor_wake_fd, .events = POLLIN}, {.fd = monitor_links_fd(), .events = POLLIN}};
 	uint64_t now = nsec_monotonic(), count;
 	uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
 	struct timespec ts = {
@@ -190,11 +135,11 @@ static void sleep_until(uint64_t deadline_ns)
 	if (rte_ring_empty(monitor_ring) && !atomic_load_explicit(&self.mailbox, memory_order_seq_cst) &&
 	    !atomic_load_explicit(&self.stopping, memory_order_relaxed)) {
 		rcu_thread_offline();
-		(void)ppoll(&fd, 1, &ts, NULL);
+		(void)ppoll(fds, 2, &ts, NULL);
 		rcu_thread_online();
 	}
 	atomic_store_explicit(&monitor_asleep, false, memory_order_relaxed);
-	if (fd.revents && read(monitor_wake_fd, &count, sizeof(count)) < 0)
+	if (fds[0].revents && read(monitor_wake_fd, &count, sizeof(count)) < 0)
 		return; /* EAGAIN: the wake-up came before the sleep */
 }
 
@@ -246,8 +191,8 @@ static void call_set_link(void *arg)
 {
 	const struct link_call *c = arg;
 
-	set_link(c->iface, c->up);
-	next_scan_ns = next_poll_ns = 0;
+	monitor_set_link(c->iface, c->up);
+	monitor_links_poll_soon();
 }
 
 void monitor_link_set(uint16_t iface, bool up)
@@ -291,6 +236,8 @@ int monitor_start(bool threaded)
 		err = monitor_event_start();
 	if (!err)
 		err = monitor_probe_start();
+	if (!err)
+		monitor_links_start();
 	if (!err && threaded)
 		err = start_thread();
 	self.running = !err;
@@ -321,10 +268,7 @@ void monitor_stop(void)
 	monitor_peers_clear();
 	monitor_lines_clear();
 	monitor_event_stop();
-	for (unsigned i = 0; i < IFACE_MAX; i++)
-		link_up[i] = false;
-	n_polled = 0;
-	next_poll_ns = next_scan_ns = 0;
+	monitor_links_clear();
 	drain_ring();
 	sem_destroy(&self.done);
 }

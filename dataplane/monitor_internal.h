@@ -3,7 +3,8 @@
  * What the files of the monitor thread share. Everything here runs on the monitor thread (or, in
  * tests without threads, on the one thread there is) unless it says otherwise.
  *
- *   monitor.c         the thread, calls of the slow thread, links
+ *   monitor.c         the thread, calls of the slow thread
+ *   monitor_link.c    links of ports
  *   monitor_line.c    lines: probes, verdicts, the active line
  *   monitor_peer.c    tunnel peers, likewise
  *   monitor_probe.c   echo requests out, replies in
@@ -59,14 +60,24 @@ extern struct monitor_peer *monitor_peers[MONITOR_PEERS];
 extern unsigned monitor_peers_end; /* no peer at or after it */
 
 /* monitor.c */
-bool monitor_is_link_up(uint16_t iface);
-void monitor_look_at_link(uint16_t iface); /* now, not at the next poll */
 /* Any rank changed: lines, peers and groups are looked at again at the end of the pass. */
 void monitor_set_dirty(void);
 /* Runs fn(arg) on the monitor thread and returns when it is done. Slow thread. */
 void monitor_call(void (*fn)(void *arg), void *arg);
 /* Time of the current pass. */
 uint64_t monitor_now_ns(void);
+
+/* monitor_link.c */
+void monitor_links_start(void); /* without netlink it does, too, but polls more often */
+void monitor_links_stop(void);	/* netlink alone */
+void monitor_links_clear(void);
+int monitor_links_fd(void); /* readable: the kernel tells of a link; -1: none */
+void monitor_links_run(uint64_t now_ns);
+uint64_t monitor_links_deadline(void);
+void monitor_links_poll_soon(void); /* all of them in the next pass */
+bool monitor_is_link_up(uint16_t iface);
+void monitor_set_link(uint16_t iface, bool up);
+void monitor_look_at_link(uint16_t iface); /* now, not at the next poll */
 
 /* monitor_line.c */
 void monitor_lines_run(uint64_t now_ns);

@@ -30,8 +30,11 @@ void __wrap_neigh_put(struct neigh *n);
 uint16_t __wrap_tunnel_peer_index(const struct tunnel_peer *p);
 void __wrap_tunnel_encap(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 
+static unsigned links_asked;
+
 bool __wrap_port_link_up(const struct port *p)
 {
+	links_asked++;
 	return link_state[p->iface];
 }
 
@@ -408,6 +411,36 @@ static void answers_on_another_way_prove_nothing(void **state)
 	assert_int_equal(before, 0);
 }
 
+static unsigned count_asked(uint64_t duration_ns)
+{
+	links_asked = 0;
+	pass(duration_ns);
+	return links_asked;
+}
+
+static void set_netdev(bool netdev)
+{
+	wan[0].ifc->port->netdev = wan[1].ifc->port->netdev = lan.ifc->port->netdev = netdev;
+}
+
+/* The kernel tells of its own devices, but late when it told of one before: seldom is not never. */
+static void links_are_asked_seldom_in_quiet_times(void **state)
+{
+	unsigned often;
+
+	pass(3000 * MS);
+	often = count_asked(1000 * MS);
+	set_netdev(true);
+	pass(3000 * MS);
+	assert_in_range(count_asked(1000 * MS) * 8, often / 2, often);
+	take_events("wan1");
+	link_state[wan[0].ifc->index] = false;
+	pass(60 * MS);
+	take_events("wan1");
+	assert_int_equal(last.verdict, FIBMSG_VERDICT_DOWN);
+	set_netdev(false);
+}
+
 /* Every bit of an answer matters, but for what lies outside of it: none of the damaged ones counts. */
 static void damaged_answers_are_dropped(void **state)
 {
@@ -657,6 +690,7 @@ int main(void)
 	    TEST(a_silent_line_moves_all_groups),
 	    TEST(a_silent_gateway_is_named),
 	    TEST(a_fallen_link_moves_at_the_next_poll),
+	    TEST(links_are_asked_seldom_in_quiet_times),
 	    TEST(the_least_bad_serves),
 	    TEST(an_override_moves_at_once),
 	    TEST(answers_on_another_way_prove_nothing),

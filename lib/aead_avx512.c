@@ -31,7 +31,8 @@
 
 #define KILOBYTE_BLOCKS LANES
 #define KEY_STRIDE	(AEAD_BURST_MAX + LANES)
-#define STACK_VECTORS	32
+#define STACK_VECTORS	48
+#define TAGS		(MAC_GROUPS * MAC_LANES)
 #define SORT_BLOCKS_MAX 1023u /* longer packets are sorted as if they were so long */
 
 /* Blocks that wait for a block call. */
@@ -54,13 +55,16 @@ struct work {
 	uint64_t counters[AEAD_BURST_MAX];
 	uint8_t *data[AEAD_BURST_MAX];
 	uint32_t lens[AEAD_BURST_MAX];
-	uint8_t index[AEAD_BURST_MAX]; /* the caller's number */
+	uint8_t index[AEAD_BURST_MAX]; /* where sorted: the caller's number */
 	unsigned n;
-	/* which block is planned next */
-	uint64_t wanted; /* the packets, by our number */
+	bool sorted;
+	uint64_t wanted; /* packets to cipher, by our number */
+	/* which block is planned next; whose kilobytes are ciphered next; whose tags are made next */
 	unsigned packet;
 	uint32_t at; /* bytes */
+	unsigned kilobytes_next, tags_next;
 	struct batch ahead, batches[2];
+	unsigned filling; /* of the batches; the other one waits */
 };
 
 static uint32_t count_mac_blocks(uint32_t len)
@@ -109,22 +113,25 @@ static void take_packets(
     struct work *w, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
 	uint8_t places[AEAD_BURST_MAX];
-	bool equal = all_equal(lens, n);
 
-	if (!equal)
-		sort_packets(lens, n, places);
+	w->n = n;
+	w->wanted = n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+	w->sorted = !all_equal(lens, n);
+	if (!w->sorted) {
+		memcpy(w->counters, counters, n * sizeof(*counters));
+		memcpy(w->data, data, n * sizeof(*data));
+		memcpy(w->lens, lens, n * sizeof(*lens));
+		return;
+	}
+	sort_packets(lens, n, places);
 	for (unsigned i = 0; i < n; i++) {
-		unsigned at = equal ? i : places[i];
+		unsigned at = places[i];
 
 		w->counters[at] = counters[i];
 		w->data[at] = data[i];
 		w->lens[at] = lens[i];
 		w->index[at] = (uint8_t)i;
 	}
-	w->n = n;
-	w->wanted = n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
-	w->packet = 0;
-	w->at = n ? lens[0] : 0;
 }
 
 /* Where the bytes begin that are not whole kilobytes. */
@@ -133,14 +140,30 @@ static uint32_t rest_of(uint32_t len)
 	return len & ~(KILOBYTE_BLOCKS * BLOCK_LEN - 1);
 }
 
-/* Adds blocks of the wanted packets to the batch, beginning where it ended last, until it is full or they
- * end. */
-static void plan_blocks(struct work *w, struct batch *b)
+static void start_batch(struct batch *b)
+{
+	b->n = 0;
+	b->ragged = false;
+}
+
+static void start_plan(struct work *w)
+{
+	w->packet = 0;
+	w->at = w->n ? rest_of(w->lens[0]) : 0;
+	w->kilobytes_next = 0;
+	w->tags_next = 0;
+	w->filling = 0;
+	start_batch(&w->batches[0]);
+	start_batch(&w->batches[1]);
+}
+
+/* Adds blocks of wanted packets below limit, from where the plan is, until the batch is full or they end. */
+static void plan_blocks(struct work *w, struct batch *b, unsigned limit)
 {
 	unsigned n = b->n, p = w->packet;
 	uint32_t at = w->at;
 
-	while (p < w->n) {
+	while (p < limit) {
 		uint32_t len = w->lens[p];
 
 		if (!(w->wanted >> p & 1))
@@ -153,7 +176,7 @@ static void plan_blocks(struct work *w, struct batch *b)
 			b->nonces.low[n] = (uint32_t)w->counters[p];
 			b->nonces.high[n] = (uint32_t)(w->counters[p] >> 32);
 			b->data[n] = w->data[p] + at;
-			b->masks[n] = left < BLOCK_LEN ? (UINT64_C(1) << left) - 1 : ~UINT64_C(0);
+			b->masks[n] = _bzhi_u64(~UINT64_C(0), left < BLOCK_LEN ? left : BLOCK_LEN);
 			b->packets[n] = (uint8_t)p;
 			b->ragged |= left < BLOCK_LEN;
 		}
@@ -167,37 +190,34 @@ static void plan_blocks(struct work *w, struct batch *b)
 	w->at = at;
 }
 
-static void start_batch(struct batch *b)
+/* Sixteen packets' counters, or those that there are, as nonces; other lanes are zero. */
+static void set_nonces(const struct work *w, unsigned first, unsigned n, struct lane_nonces *nonces)
 {
-	b->n = 0;
-	b->ragged = false;
+	const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+	const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+	__mmask16 there = (__mmask16)((1u << n) - 1);
+	__m512i a = _mm512_maskz_loadu_epi64((__mmask8)there, w->counters + first);
+	__m512i b = _mm512_maskz_loadu_epi64((__mmask8)(there >> 8), w->counters + first + 8);
+
+	_mm512_store_si512(nonces->block, _mm512_setzero_si512());
+	_mm512_store_si512(nonces->low, _mm512_permutex2var_epi32(a, even, b));
+	_mm512_store_si512(nonces->high, _mm512_permutex2var_epi32(a, odd, b));
 }
 
 /*
  * The keys of the tags (RFC 8439 §2.6: block 0), sixteen packets a call. Lanes that are left in the last call
- * take the first blocks of data; their blocks wait in ahead_blocks.
+ * take the first blocks of data; those wait in ahead_blocks.
  */
 static void make_mac_keys(struct work *w)
 {
-	struct lane_nonces *nonces = &w->ahead.nonces;
-
 	start_batch(&w->ahead);
-	w->packet = 0;
-	w->at = w->n ? rest_of(w->lens[0]) : 0;
 	for (unsigned first = 0; first < w->n; first += LANES) {
 		unsigned n = w->n - first < LANES ? w->n - first : LANES;
 
-		for (unsigned i = 0; i < n; i++) {
-			nonces->block[i] = 0;
-			nonces->low[i] = (uint32_t)w->counters[first + i];
-			nonces->high[i] = (uint32_t)(w->counters[first + i] >> 32);
-		}
+		set_nonces(w, first, n, &w->ahead.nonces);
 		w->ahead.n = n;
-		if (n < LANES)
-			plan_blocks(w, &w->ahead);
-		for (unsigned i = w->ahead.n; i < LANES; i++)
-			nonces->block[i] = nonces->low[i] = nonces->high[i] = 0;
-		chacha_blocks(w->key, nonces, w->words);
+		plan_blocks(w, &w->ahead, n < LANES ? w->n : 0);
+		chacha_blocks(w->key, &w->ahead.nonces, w->words);
 		for (unsigned i = 0; i < 8; i++)
 			_mm512_storeu_si512(&w->mac_keys[i][first], w->words[i]);
 		if (n < w->ahead.n)
@@ -208,7 +228,7 @@ static void make_mac_keys(struct work *w)
 /* XORs the blocks that were made with the keys, where their packets are wanted. */
 static void use_ahead_blocks(struct work *w)
 {
-	for (unsigned i = w->n % LANES; w->n % LANES && i < w->ahead.n; i++) {
+	for (unsigned i = w->n % LANES; i != 0 && i < w->ahead.n; i++) {
 		uint8_t *at = w->ahead.data[i];
 		__mmask64 mask = w->ahead.masks[i];
 
@@ -219,24 +239,19 @@ static void use_ahead_blocks(struct work *w)
 	}
 }
 
-static void cipher_kilobytes(struct work *w)
+static void cipher_kilobytes(struct work *w, unsigned p)
 {
-	struct lane_nonces nonces;
 	const __m512i lanes = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+	uint32_t end = rest_of(w->lens[p]);
+	struct lane_nonces nonces;
 
-	for (unsigned p = 0; p < w->n; p++) {
-		uint32_t end = rest_of(w->lens[p]);
-
-		if (!(w->wanted >> p & 1))
-			continue;
-		_mm512_store_si512(nonces.low, _mm512_set1_epi32((int32_t)w->counters[p]));
-		_mm512_store_si512(nonces.high, _mm512_set1_epi32((int32_t)(w->counters[p] >> 32)));
-		for (uint32_t at = 0; at < end; at += KILOBYTE_BLOCKS * BLOCK_LEN) {
-			_mm512_store_si512(nonces.block,
-			    _mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)(at / BLOCK_LEN))));
-			chacha_blocks(w->key, &nonces, w->words);
-			xor_kilobyte(w->words, w->data[p] + at);
-		}
+	_mm512_store_si512(nonces.low, _mm512_set1_epi32((int32_t)w->counters[p]));
+	_mm512_store_si512(nonces.high, _mm512_set1_epi32((int32_t)(w->counters[p] >> 32)));
+	for (uint32_t at = 0; at < end; at += KILOBYTE_BLOCKS * BLOCK_LEN) {
+		_mm512_store_si512(
+		    nonces.block, _mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)(at / BLOCK_LEN))));
+		chacha_blocks(w->key, &nonces, w->words);
+		xor_kilobyte(w->words, w->data[p] + at);
 	}
 }
 
@@ -254,72 +269,105 @@ static void cipher_batch(struct work *w, struct batch *b)
 	xor_lanes_masked(w->words, b->data, b->masks);
 }
 
-/* The next batch is planned before the last is ciphered: what was just written by words is not there yet as
- * vectors. */
-static void cipher_rests(struct work *w)
+/*
+ * Ciphers the wanted packets below limit; unless they are the last, some of their blocks stay in the batches.
+ * A batch waits until the next one is planned: what was just written word by word cannot be loaded as a
+ * vector without a stall.
+ */
+static void cipher_packets(struct work *w, unsigned limit)
 {
-	unsigned current = 0;
+	for (; w->kilobytes_next < limit; w->kilobytes_next++)
+		if (w->wanted >> w->kilobytes_next & 1 &&
+		    w->lens[w->kilobytes_next] >= KILOBYTE_BLOCKS * BLOCK_LEN)
+			cipher_kilobytes(w, w->kilobytes_next);
+	for (;;) {
+		struct batch *filling = &w->batches[w->filling], *waiting = &w->batches[1 - w->filling];
 
-	start_batch(&w->batches[0]);
-	plan_blocks(w, &w->batches[0]);
-	while (w->batches[current].n) {
-		struct batch *next = &w->batches[1 - current];
-
-		start_batch(next);
-		plan_blocks(w, next);
-		cipher_batch(w, &w->batches[current]);
-		current = 1 - current;
+		plan_blocks(w, filling, limit);
+		if (filling->n < LANES && limit < w->n)
+			return;
+		if (waiting->n)
+			cipher_batch(w, waiting);
+		start_batch(waiting);
+		if (filling->n == 0)
+			return;
+		w->filling = 1 - w->filling;
 	}
 }
 
-/* Of packets from first on: the tags of up to eight. */
-static void make_tags(const struct work *w, unsigned first, uint64_t low[MAC_LANES], uint64_t high[MAC_LANES])
+/* Below limit, the first packet of which blocks are still in a batch. */
+static unsigned first_unfinished(const struct work *w, unsigned limit)
 {
-	struct mac_lanes m = {.keys = &w->mac_keys[0][first], .stride = KEY_STRIDE};
-	__m512i lows, highs;
+	const struct batch *filling = &w->batches[w->filling], *waiting = &w->batches[1 - w->filling];
 
-	for (unsigned i = 0; i < MAC_LANES; i++) {
-		unsigned p = first + i < w->n ? first + i : w->n - 1;
-
-		m.data[i] = w->data[p];
-		m.lens[i] = w->lens[p];
-		m.blocks[i] = count_mac_blocks(w->lens[p]);
-		m.most = i == 0 || m.blocks[i] > m.most ? m.blocks[i] : m.most;
-		m.least = i == 0 || m.blocks[i] < m.least ? m.blocks[i] : m.least;
-	}
-	mac_packets(&m, &lows, &highs);
-	_mm512_store_si512(low, lows);
-	_mm512_store_si512(high, highs);
+	if (waiting->n)
+		return waiting->packets[0];
+	return filling->n ? filling->packets[0] : limit;
 }
 
-static void append_tags(struct work *w)
+/* Of packets from first on: the tags of up to sixteen. */
+static void make_tags(const struct work *w, unsigned first, uint64_t low[TAGS], uint64_t high[TAGS])
 {
-	_Alignas(64) uint64_t low[MAC_LANES], high[MAC_LANES];
+	struct mac_lanes m[MAC_GROUPS];
+	__m512i lows[MAC_GROUPS], highs[MAC_GROUPS];
+	unsigned groups = w->n - first > MAC_LANES ? 2 : 1;
 
-	for (unsigned first = 0; first < w->n; first += MAC_LANES) {
+	for (unsigned g = 0; g < groups; g++) {
+		int64_t most = 0, least = INT64_MAX;
+
+		for (unsigned i = 0; i < MAC_LANES; i++) {
+			unsigned p = first + g * MAC_LANES + i < w->n ? first + g * MAC_LANES + i : w->n - 1;
+			int64_t blocks = count_mac_blocks(w->lens[p]);
+
+			m[g].data[i] = w->data[p];
+			m[g].lens[i] = w->lens[p];
+			m[g].blocks[i] = blocks;
+			most = blocks > most ? blocks : most;
+			least = blocks < least ? blocks : least;
+		}
+		m[g].most = most;
+		m[g].least = least;
+		m[g].keys = &w->mac_keys[0][first + g * MAC_LANES];
+		m[g].stride = KEY_STRIDE;
+	}
+	if (groups == 2)
+		mac_two_groups(m, lows, highs);
+	else
+		mac_one_group(m, lows, highs);
+	for (unsigned g = 0; g < groups; g++) {
+		_mm512_storeu_si512(low + g * MAC_LANES, lows[g]);
+		_mm512_storeu_si512(high + g * MAC_LANES, highs[g]);
+	}
+}
+
+/* Those of packets below limit, in groups as whole as can be. */
+static void append_tags(struct work *w, unsigned limit)
+{
+	uint64_t low[TAGS], high[TAGS];
+
+	while (w->tags_next < limit && (w->tags_next + TAGS <= limit || limit == w->n)) {
+		unsigned first = w->tags_next, end = first + TAGS < limit ? first + TAGS : limit;
+
 		make_tags(w, first, low, high);
-		for (unsigned p = first; p < w->n && p < first + MAC_LANES; p++) {
+		for (unsigned p = first; p < end; p++) {
 			memcpy(w->data[p] + w->lens[p], &low[p - first], 8);
 			memcpy(w->data[p] + w->lens[p] + 8, &high[p - first], 8);
 		}
+		w->tags_next = end;
 	}
 }
 
-/* The packets whose tags are right, by our number. */
-static uint64_t check_tags(const struct work *w)
+/* Of packets from first to end, the authentic ones, by our number. */
+static uint64_t check_tags(const struct work *w, unsigned first, unsigned end)
 {
-	_Alignas(64) uint64_t low[MAC_LANES], high[MAC_LANES];
-	uint64_t authentic = 0;
+	uint64_t low[TAGS], high[TAGS], authentic = 0;
 
-	for (unsigned first = 0; first < w->n; first += MAC_LANES) {
-		make_tags(w, first, low, high);
-		for (unsigned p = first; p < w->n && p < first + MAC_LANES; p++) {
-			uint64_t tag[2];
+	make_tags(w, first, low, high);
+	for (unsigned p = first; p < end; p++) {
+		uint64_t tag[2];
 
-			memcpy(tag, w->data[p] + w->lens[p], sizeof(tag));
-			authentic |= (uint64_t)(((tag[0] ^ low[p - first]) | (tag[1] ^ high[p - first])) == 0)
-				     << p;
-		}
+		memcpy(tag, w->data[p] + w->lens[p], sizeof(tag));
+		authentic |= (uint64_t)(((tag[0] ^ low[p - first]) | (tag[1] ^ high[p - first])) == 0) << p;
 	}
 	return authentic;
 }
@@ -340,18 +388,22 @@ static __attribute__((noinline)) void wipe_stack(void)
 	__m512i deep[STACK_VECTORS];
 
 	for (unsigned i = 0; i < STACK_VECTORS; i++)
-		deep[i] = _mm512_setzero_si512();
+		_mm512_store_si512(&deep[i], _mm512_setzero_si512());
 	__asm__ volatile("" : : "r"(deep) : "memory");
 }
 
 /* What a call wrote that is secret. */
 static void wipe(struct work *w)
 {
-	memset(w->key, 0, sizeof(w->key));
-	memset(w->words, 0, sizeof(w->words));
-	memset(w->ahead_blocks, 0, sizeof(w->ahead_blocks));
-	for (unsigned i = 0; i < 8; i++)
-		memset(w->mac_keys[i], 0, (w->n + LANES - 1) / LANES * LANES * sizeof(w->mac_keys[0][0]));
+	for (unsigned i = 0; i < 8; i++) {
+		_mm512_store_si512(&w->key[i], _mm512_setzero_si512());
+		for (unsigned first = 0; first < w->n; first += LANES)
+			_mm512_store_si512(&w->mac_keys[i][first], _mm512_setzero_si512());
+	}
+	for (unsigned i = 0; i < 16; i++)
+		_mm512_store_si512(&w->words[i], _mm512_setzero_si512());
+	for (unsigned i = 0; i < LANES && w->n % LANES; i++)
+		_mm512_store_si512(&w->ahead_blocks[i], _mm512_setzero_si512());
 	__asm__ volatile("" : : "r"(w) : "memory");
 	wipe_stack();
 }
@@ -363,11 +415,15 @@ static void seal(
 
 	set_key(&w, key);
 	take_packets(&w, counters, data, lens, n);
+	start_plan(&w);
 	make_mac_keys(&w);
 	use_ahead_blocks(&w);
-	cipher_kilobytes(&w);
-	cipher_rests(&w);
-	append_tags(&w);
+	for (unsigned first = 0; first < n; first += TAGS) {
+		unsigned end = first + TAGS < n ? first + TAGS : n;
+
+		cipher_packets(&w, end);
+		append_tags(&w, first_unfinished(&w, end)); /* while they are in the nearest cache */
+	}
 	wipe(&w);
 }
 
@@ -379,13 +435,18 @@ static uint64_t open_burst(
 
 	set_key(&w, key);
 	take_packets(&w, counters, data, lens, n);
+	start_plan(&w);
 	make_mac_keys(&w);
-	w.wanted = check_tags(&w);
+	w.wanted = 0;
+	for (unsigned first = 0; first < n; first += TAGS) {
+		unsigned end = first + TAGS < n ? first + TAGS : n;
+
+		w.wanted |= check_tags(&w, first, end);
+		cipher_packets(&w, end);
+	}
 	use_ahead_blocks(&w);
-	cipher_kilobytes(&w);
-	cipher_rests(&w);
 	for (unsigned p = 0; p < n; p++)
-		authentic |= (w.wanted >> p & 1) << w.index[p];
+		authentic |= (w.wanted >> p & 1) << (w.sorted ? w.index[p] : p);
 	wipe(&w);
 	return authentic;
 }

@@ -17,12 +17,13 @@
 #define MAC_BLOCK_LEN 16u
 #define CHUNK_BLOCKS  4u
 #define CHUNK_LEN     64
+#define MAC_GROUPS    2u
 
 /* Eight packets; faster, the less they differ in length. */
 struct mac_lanes {
 	const uint8_t *data[MAC_LANES];
-	int64_t lens[MAC_LANES]; /* bytes */
-	_Alignas(64) int64_t blocks[MAC_LANES];
+	_Alignas(64) int64_t lens[MAC_LANES]; /* bytes */
+	int64_t blocks[MAC_LANES];
 	int64_t most, least;  /* of blocks */
 	const uint32_t *keys; /* word w of lane l at w * stride + l */
 	unsigned stride;
@@ -65,13 +66,15 @@ INLINED void mac_transpose(
 /* Those of the 64 bytes from offset that are in the packet. */
 INLINED __mmask64 mac_mask(int64_t offset, int64_t len)
 {
-	uint64_t mask = ~UINT64_C(0);
+	int64_t before = offset < 0 ? -offset : 0, end = len - offset;
+	uint64_t from, to;
 
-	if (offset <= -CHUNK_LEN || offset >= len)
-		return 0;
-	if (offset + CHUNK_LEN > len)
-		mask >>= offset + CHUNK_LEN - len;
-	return offset < 0 ? mask & ~UINT64_C(0) << -offset : mask;
+	before = before > CHUNK_LEN ? CHUNK_LEN : before;
+	end = end > CHUNK_LEN ? CHUNK_LEN : end;
+	end = end < before ? before : end;
+	from = before == CHUNK_LEN ? 0 : ~UINT64_C(0) << (before & (CHUNK_LEN - 1));
+	to = end == CHUNK_LEN ? ~UINT64_C(0) : (UINT64_C(1) << (end & (CHUNK_LEN - 1))) - 1;
+	return from & to;
 }
 
 /* The chunk that begins at so many blocks before each packet's end. */
@@ -130,23 +133,31 @@ INLINED struct poly_number mac_multiply(struct poly_number a, const struct poly_
 }
 
 /* Up to four blocks a packet: two at a time. */
-INLINED struct poly_number mac_short(const struct mac_lanes *m, const struct poly_factor powers[2], bool full)
+INLINED void mac_short(const struct mac_lanes *m, unsigned groups,
+    struct poly_factor powers[MAC_GROUPS][CHUNK_BLOCKS], const bool ragged[MAC_GROUPS],
+    struct poly_number h[MAC_GROUPS])
 {
-	struct poly_number blocks[CHUNK_BLOCKS], h;
-	struct poly_sum sum;
+	struct poly_number blocks[MAC_GROUPS][CHUNK_BLOCKS];
+	struct poly_sum sum[MAC_GROUPS];
 
-	if (full)
-		mac_load_full(m, CHUNK_BLOCKS, blocks);
-	else
-		mac_load_masked(m, CHUNK_BLOCKS, blocks);
-	poly_clear(&sum);
-	poly_add_product(&sum, blocks[0], &powers[1]);
-	poly_add_product(&sum, blocks[1], &powers[0]);
-	h = poly_reduce(sum);
-	poly_clear(&sum);
-	poly_add_product(&sum, blocks[3], &powers[0]);
-	poly_add_product(&sum, poly_add(h, blocks[2]), &powers[1]);
-	return poly_reduce(sum);
+	for (unsigned g = 0; g < groups; g++) {
+		if (!ragged[g] && m[g].least == CHUNK_BLOCKS)
+			mac_load_full(&m[g], CHUNK_BLOCKS, blocks[g]);
+		else
+			mac_load_masked(&m[g], CHUNK_BLOCKS, blocks[g]);
+	}
+	for (unsigned g = 0; g < groups; g++) {
+		poly_clear(&sum[g]);
+		poly_add_product(&sum[g], blocks[g][0], &powers[g][1]);
+		poly_add_product(&sum[g], blocks[g][1], &powers[g][0]);
+		h[g] = poly_reduce(sum[g]);
+	}
+	for (unsigned g = 0; g < groups; g++) {
+		poly_clear(&sum[g]);
+		poly_add_product(&sum[g], blocks[g][3], &powers[g][0]);
+		poly_add_product(&sum[g], poly_add(h[g], blocks[g][2]), &powers[g][1]);
+		h[g] = poly_reduce(sum[g]);
+	}
 }
 
 INLINED struct poly_number mac_long(
@@ -173,39 +184,65 @@ INLINED struct poly_number mac_long(
 	return h;
 }
 
-/* §2.5, §2.8: the tags, as two halves a lane. */
-static __attribute__((noinline)) void mac_packets(const struct mac_lanes *m, __m512i *low, __m512i *high)
+/*
+ * §2.5, §2.8: the tags, as two halves a lane. Groups of eight go stage by stage, so that one computes while
+ * the other waits for its own results.
+ */
+INLINED void mac_groups(
+    const struct mac_lanes *m, unsigned groups, __m512i low[MAC_GROUPS], __m512i high[MAC_GROUPS])
 {
-	const __m512i r0 = _mm512_and_si512(mac_load_key(m, 0), _mm512_set1_epi64(0x0ffffffc0fffffff));
-	const __m512i r1 = _mm512_and_si512(mac_load_key(m, 1), _mm512_set1_epi64(0x0ffffffc0ffffffc));
-	struct poly_number r = poly_split(r0, r1, _mm512_setzero_si512()), h, lengths;
-	struct poly_factor powers[CHUNK_BLOCKS];
-	__m512i lens = _mm512_loadu_si512(m->lens), s0, s1;
-	bool ragged = _mm512_test_epi64_mask(lens, _mm512_set1_epi64(MAC_BLOCK_LEN - 1));
+	struct poly_number r[MAC_GROUPS], square[MAC_GROUPS], h[MAC_GROUPS];
+	struct poly_factor powers[MAC_GROUPS][CHUNK_BLOCKS];
+	bool ragged[MAC_GROUPS], is_long = false;
 
-	powers[0] = poly_make_factor(r);
-	lengths = poly_split(_mm512_setzero_si512(), lens, _mm512_set1_epi64(POLY_TOP));
-	if (m->most == 0) {
-		h = lengths;
-	} else {
-		struct poly_number square = mac_multiply(r, &powers[0]);
+	for (unsigned g = 0; g < groups; g++) {
+		__m512i r0 = _mm512_and_si512(mac_load_key(&m[g], 0), _mm512_set1_epi64(0x0ffffffc0fffffff));
+		__m512i r1 = _mm512_and_si512(mac_load_key(&m[g], 1), _mm512_set1_epi64(0x0ffffffc0ffffffc));
 
-		powers[1] = poly_make_factor(square);
-		if (m->most <= CHUNK_BLOCKS) {
-			h = mac_short(m, powers, !ragged && m->least == CHUNK_BLOCKS);
-		} else {
-			powers[2] = poly_make_factor(mac_multiply(square, &powers[0]));
-			powers[3] = poly_make_factor(mac_multiply(square, &powers[1]));
-			h = mac_long(m, powers, ragged);
-		}
-		h = poly_add(h, lengths);
+		r[g] = poly_split(r0, r1, _mm512_setzero_si512());
+		powers[g][0] = poly_make_factor(r[g]);
+		is_long |= m[g].most > CHUNK_BLOCKS;
+		ragged[g] = _mm512_test_epi64_mask(
+		    _mm512_load_si512(m[g].lens), _mm512_set1_epi64(MAC_BLOCK_LEN - 1));
 	}
-	poly_join(mac_multiply(h, &powers[0]), &r.limb[0], &r.limb[1]);
-	s0 = mac_load_key(m, 2);
-	s1 = mac_load_key(m, 3);
-	*low = _mm512_add_epi64(r.limb[0], s0);
-	*high = _mm512_add_epi64(r.limb[1], s1);
-	*high = _mm512_mask_add_epi64(*high, _mm512_cmplt_epu64_mask(*low, s0), *high, _mm512_set1_epi64(1));
+	for (unsigned g = 0; g < groups; g++) {
+		square[g] = mac_multiply(r[g], &powers[g][0]);
+		powers[g][1] = poly_make_factor(square[g]);
+	}
+	for (unsigned g = 0; is_long && g < groups; g++) {
+		powers[g][2] = poly_make_factor(mac_multiply(square[g], &powers[g][0]));
+		powers[g][3] = poly_make_factor(mac_multiply(square[g], &powers[g][1]));
+	}
+	if (is_long)
+		for (unsigned g = 0; g < groups; g++)
+			h[g] = mac_long(&m[g], powers[g], ragged[g]);
+	else
+		mac_short(m, groups, powers, ragged, h);
+	for (unsigned g = 0; g < groups; g++) {
+		h[g] = poly_add(h[g], poly_split(_mm512_setzero_si512(), _mm512_load_si512(m[g].lens),
+					  _mm512_set1_epi64(POLY_TOP)));
+		h[g] = mac_multiply(h[g], &powers[g][0]);
+	}
+	for (unsigned g = 0; g < groups; g++) {
+		__m512i s0 = mac_load_key(&m[g], 2), s1 = mac_load_key(&m[g], 3);
+
+		poly_join(h[g], &low[g], &high[g]);
+		low[g] = _mm512_add_epi64(low[g], s0);
+		high[g] = _mm512_add_epi64(high[g], s1);
+		high[g] = _mm512_mask_add_epi64(
+		    high[g], _mm512_cmplt_epu64_mask(low[g], s0), high[g], _mm512_set1_epi64(1));
+	}
+}
+
+static __attribute__((noinline)) void mac_one_group(const struct mac_lanes *m, __m512i *low, __m512i *high)
+{
+	mac_groups(m, 1, low, high);
+}
+
+static __attribute__((noinline)) void mac_two_groups(
+    const struct mac_lanes m[MAC_GROUPS], __m512i low[MAC_GROUPS], __m512i high[MAC_GROUPS])
+{
+	mac_groups(m, MAC_GROUPS, low, high);
 }
 
 #endif

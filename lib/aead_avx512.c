@@ -48,8 +48,7 @@ struct batch {
 /* A call. Everything secret is in here, but for what the compiler keeps. */
 struct work {
 	_Alignas(64) __m512i key[8];
-	__m512i words[16];
-	__m512i ahead_blocks[LANES];
+	struct output outputs[2], ahead_output;
 	_Alignas(64) uint32_t mac_keys[8][KEY_STRIDE];
 	/* the packets, longest first */
 	uint64_t counters[AEAD_BURST_MAX];
@@ -63,8 +62,10 @@ struct work {
 	unsigned packet;
 	uint32_t at; /* bytes */
 	unsigned kilobytes_next, tags_next;
-	struct batch ahead, batches[2];
+	uint8_t ahead_packets[LANES];
+	struct batch batches[2];
 	unsigned filling; /* of the batches; the other one waits */
+	unsigned made;	  /* of the outputs, the one that was made last */
 };
 
 static uint32_t count_mac_blocks(uint32_t len)
@@ -153,6 +154,9 @@ static void start_plan(struct work *w)
 	w->kilobytes_next = 0;
 	w->tags_next = 0;
 	w->filling = 0;
+	w->made = 0;
+	w->outputs[0].kind = OUTPUT_NONE;
+	w->outputs[1].kind = OUTPUT_NONE;
 	start_batch(&w->batches[0]);
 	start_batch(&w->batches[1]);
 }
@@ -204,69 +208,108 @@ static void set_nonces(const struct work *w, unsigned first, unsigned n, struct 
 	_mm512_store_si512(nonces->high, _mm512_permutex2var_epi32(a, odd, b));
 }
 
-/*
- * The keys of the tags (RFC 8439 §2.6: block 0), sixteen packets a call. Lanes that are left in the last call
- * take the first blocks of data; those wait in ahead_blocks.
- */
-static void make_mac_keys(struct work *w)
+/* Where the next blocks go; chacha_blocks does the output of those before. */
+static struct output *next_output(struct work *w, struct output **previous)
 {
-	start_batch(&w->ahead);
-	for (unsigned first = 0; first < w->n; first += LANES) {
-		unsigned n = w->n - first < LANES ? w->n - first : LANES;
-
-		set_nonces(w, first, n, &w->ahead.nonces);
-		w->ahead.n = n;
-		plan_blocks(w, &w->ahead, n < LANES ? w->n : 0);
-		chacha_blocks(w->key, &w->ahead.nonces, w->words);
-		for (unsigned i = 0; i < 8; i++)
-			_mm512_storeu_si512(&w->mac_keys[i][first], w->words[i]);
-		if (n < w->ahead.n)
-			store_blocks(w->words, w->ahead_blocks);
-	}
+	*previous = &w->outputs[w->made];
+	w->made = 1 - w->made;
+	return &w->outputs[w->made];
 }
 
-/* XORs the blocks that were made with the keys, where their packets are wanted. */
+/* The bytes that a batch's blocks are for. */
+static void set_output(struct output *o, struct batch *b)
+{
+	for (unsigned i = b->n; i < LANES; i++) {
+		b->data[i] = b->data[0];
+		b->masks[i] = 0;
+	}
+	o->kind = b->n < LANES || b->ragged ? OUTPUT_MASKED : OUTPUT_FULL;
+	memcpy(o->data, b->data, sizeof(o->data));
+	if (o->kind == OUTPUT_MASKED)
+		memcpy(o->masks, b->masks, sizeof(o->masks));
+}
+
+static void store_mac_keys(struct work *w, unsigned first, const __m512i words[16])
+{
+	for (unsigned i = 0; i < 8; i++)
+		_mm512_store_si512(&w->mac_keys[i][first], words[i]);
+}
+
+/* The keys of the tags (RFC 8439 §2.6: block 0) of sixteen packets. */
+static void make_mac_keys(struct work *w, unsigned first)
+{
+	struct output *previous, *made = next_output(w, &previous);
+	struct lane_nonces nonces;
+
+	set_nonces(w, first, LANES, &nonces);
+	chacha_blocks(w->key, &nonces, made->words, previous);
+	store_mac_keys(w, first, made->words);
+}
+
+/* Those of the last packets, which are not sixteen: the lanes that are left take the first blocks of data. */
+static void make_last_mac_keys(struct work *w)
+{
+	unsigned n = w->n % LANES, first = w->n - n;
+	struct batch b;
+
+	start_batch(&b);
+	set_nonces(w, first, n, &b.nonces);
+	b.n = n;
+	for (unsigned i = 0; i < n; i++) {
+		b.data[i] = w->data[0];
+		b.masks[i] = 0;
+	}
+	plan_blocks(w, &b, w->n);
+	chacha_alone(w->key, &b.nonces, w->ahead_output.words);
+	store_mac_keys(w, first, w->ahead_output.words);
+	b.ragged = true;
+	set_output(&w->ahead_output, &b);
+	memcpy(w->ahead_packets, b.packets, sizeof(b.packets));
+	if (b.n == n)
+		w->ahead_output.kind = OUTPUT_NONE;
+}
+
+/* The blocks that were made with the last keys, where their packets are wanted. */
 static void use_ahead_blocks(struct work *w)
 {
-	for (unsigned i = w->n % LANES; i != 0 && i < w->ahead.n; i++) {
-		uint8_t *at = w->ahead.data[i];
-		__mmask64 mask = w->ahead.masks[i];
-
-		if (!(w->wanted >> w->ahead.packets[i] & 1))
-			continue;
-		_mm512_mask_storeu_epi8(
-		    at, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, at), w->ahead_blocks[i]));
-	}
+	if (w->n % LANES == 0)
+		return;
+	for (unsigned i = w->n % LANES; i < LANES; i++)
+		if (w->ahead_output.masks[i] && !(w->wanted >> w->ahead_packets[i] & 1))
+			w->ahead_output.masks[i] = 0;
+	output_all(&w->ahead_output);
 }
 
 static void cipher_kilobytes(struct work *w, unsigned p)
 {
 	const __m512i lanes = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+	const __m512i offsets = _mm512_setr_epi64(0, 64, 128, 192, 256, 320, 384, 448);
 	uint32_t end = rest_of(w->lens[p]);
 	struct lane_nonces nonces;
 
 	_mm512_store_si512(nonces.low, _mm512_set1_epi32((int32_t)w->counters[p]));
 	_mm512_store_si512(nonces.high, _mm512_set1_epi32((int32_t)(w->counters[p] >> 32)));
 	for (uint32_t at = 0; at < end; at += KILOBYTE_BLOCKS * BLOCK_LEN) {
+		struct output *previous, *made = next_output(w, &previous);
+		uintptr_t data = (uintptr_t)w->data[p] + at;
+
 		_mm512_store_si512(
 		    nonces.block, _mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)(at / BLOCK_LEN))));
-		chacha_blocks(w->key, &nonces, w->words);
-		xor_kilobyte(w->words, w->data[p] + at);
+		chacha_blocks(w->key, &nonces, made->words, previous);
+		made->kind = OUTPUT_FULL;
+		_mm512_store_si512(made->data, _mm512_add_epi64(offsets, _mm512_set1_epi64((int64_t)data)));
+		_mm512_store_si512(
+		    made->data + 8, _mm512_add_epi64(offsets, _mm512_set1_epi64((int64_t)data + 512)));
 	}
 }
 
 static void cipher_batch(struct work *w, struct batch *b)
 {
-	chacha_blocks(w->key, &b->nonces, w->words);
-	if (b->n == LANES && !b->ragged) {
-		xor_lanes(w->words, b->data);
-		return;
-	}
-	for (unsigned i = b->n; i < LANES; i++) {
-		b->data[i] = b->data[0];
-		b->masks[i] = 0;
-	}
-	xor_lanes_masked(w->words, b->data, b->masks);
+	struct output *previous, *made = next_output(w, &previous);
+
+	chacha_blocks(w->key, &b->nonces, made->words, previous);
+	set_output(made, b);
+	start_batch(b);
 }
 
 /*
@@ -288,7 +331,6 @@ static void cipher_packets(struct work *w, unsigned limit)
 			return;
 		if (waiting->n)
 			cipher_batch(w, waiting);
-		start_batch(waiting);
 		if (filling->n == 0)
 			return;
 		w->filling = 1 - w->filling;
@@ -392,18 +434,23 @@ static __attribute__((noinline)) void wipe_stack(void)
 	__asm__ volatile("" : : "r"(deep) : "memory");
 }
 
+static void wipe_vectors(__m512i *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		_mm512_store_si512(v + i, _mm512_setzero_si512());
+}
+
 /* What a call wrote that is secret. */
 static void wipe(struct work *w)
 {
-	for (unsigned i = 0; i < 8; i++) {
-		_mm512_store_si512(&w->key[i], _mm512_setzero_si512());
+	wipe_vectors(w->key, 8);
+	wipe_vectors(w->outputs[0].words, 16);
+	wipe_vectors(w->outputs[1].words, 16);
+	if (w->n % LANES)
+		wipe_vectors(w->ahead_output.words, 16);
+	for (unsigned i = 0; i < 8; i++)
 		for (unsigned first = 0; first < w->n; first += LANES)
 			_mm512_store_si512(&w->mac_keys[i][first], _mm512_setzero_si512());
-	}
-	for (unsigned i = 0; i < 16; i++)
-		_mm512_store_si512(&w->words[i], _mm512_setzero_si512());
-	for (unsigned i = 0; i < LANES && w->n % LANES; i++)
-		_mm512_store_si512(&w->ahead_blocks[i], _mm512_setzero_si512());
 	__asm__ volatile("" : : "r"(w) : "memory");
 	wipe_stack();
 }
@@ -416,12 +463,17 @@ static void seal(
 	set_key(&w, key);
 	take_packets(&w, counters, data, lens, n);
 	start_plan(&w);
-	make_mac_keys(&w);
+	if (n % LANES)
+		make_last_mac_keys(&w);
 	use_ahead_blocks(&w);
 	for (unsigned first = 0; first < n; first += TAGS) {
 		unsigned end = first + TAGS < n ? first + TAGS : n;
 
 		cipher_packets(&w, end);
+		if (end == first + TAGS)
+			make_mac_keys(&w, first);
+		else
+			output_all(&w.outputs[w.made]);
 		append_tags(&w, first_unfinished(&w, end)); /* while they are in the nearest cache */
 	}
 	wipe(&w);
@@ -436,14 +488,18 @@ static uint64_t open_burst(
 	set_key(&w, key);
 	take_packets(&w, counters, data, lens, n);
 	start_plan(&w);
-	make_mac_keys(&w);
+	if (n % LANES)
+		make_last_mac_keys(&w);
 	w.wanted = 0;
 	for (unsigned first = 0; first < n; first += TAGS) {
 		unsigned end = first + TAGS < n ? first + TAGS : n;
 
+		if (end == first + TAGS)
+			make_mac_keys(&w, first);
 		w.wanted |= check_tags(&w, first, end);
 		cipher_packets(&w, end);
 	}
+	output_all(&w.outputs[w.made]);
 	use_ahead_blocks(&w);
 	for (unsigned p = 0; p < n; p++)
 		authentic |= (w.wanted >> p & 1) << (w.sorted ? w.index[p] : p);

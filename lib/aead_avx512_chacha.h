@@ -44,27 +44,96 @@ struct lane_nonces {
 	ROUND(x, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);                                                  \
 	ROUND(x, 5, 6, 7, 4, 10, 11, 8, 9, 15, 12, 13, 14)
 
-/* The block function for sixteen lanes; words[i] takes word i of each. key: its eight words, each in all
- * lanes. */
-static __attribute__((noinline)) void chacha_blocks(
-    const __m512i key[8], const struct lane_nonces *nonces, __m512i words[16])
+/* Sixteen blocks that were made, and where their bytes go; all of them, or of each those of its mask. */
+struct output {
+	_Alignas(64) __m512i words[16];
+	uint8_t *data[LANES];
+	uint64_t masks[LANES];
+	enum output_kind {
+		OUTPUT_NONE,
+		OUTPUT_FULL,
+		OUTPUT_MASKED,
+	} kind;
+};
+
+/* Half of the way from words to blocks: quarters[k] takes words 4g to 4g+3 of lanes k, 4+k, 8+k, 12+k. */
+INLINED void output_quarters(const __m512i words[16], unsigned g, __m512i quarters[4])
+{
+	__m512i a = _mm512_unpacklo_epi32(words[4 * g], words[4 * g + 1]);
+	__m512i b = _mm512_unpackhi_epi32(words[4 * g], words[4 * g + 1]);
+	__m512i c = _mm512_unpacklo_epi32(words[4 * g + 2], words[4 * g + 3]);
+	__m512i d = _mm512_unpackhi_epi32(words[4 * g + 2], words[4 * g + 3]);
+
+	quarters[0] = _mm512_unpacklo_epi64(a, c);
+	quarters[1] = _mm512_unpackhi_epi64(a, c);
+	quarters[2] = _mm512_unpacklo_epi64(b, d);
+	quarters[3] = _mm512_unpackhi_epi64(b, d);
+}
+
+INLINED void output_xor(uint8_t *at, uint64_t mask, __m512i block, enum output_kind kind)
+{
+	if (kind == OUTPUT_FULL)
+		_mm512_storeu_si512(at, _mm512_xor_si512(_mm512_loadu_si512(at), block));
+	else
+		_mm512_mask_storeu_epi8(at, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, at), block));
+}
+
+/* The other half, for lanes k, 4+k, 8+k, 12+k. */
+INLINED void output_blocks(const struct output *o, __m512i quarters[4][4], unsigned k, enum output_kind kind)
+{
+	__m512i a = _mm512_shuffle_i64x2(quarters[0][k], quarters[1][k], 0x44);
+	__m512i b = _mm512_shuffle_i64x2(quarters[2][k], quarters[3][k], 0x44);
+	__m512i c = _mm512_shuffle_i64x2(quarters[0][k], quarters[1][k], 0xee);
+	__m512i d = _mm512_shuffle_i64x2(quarters[2][k], quarters[3][k], 0xee);
+
+	output_xor(o->data[k], o->masks[k], _mm512_shuffle_i64x2(a, b, 0x88), kind);
+	output_xor(o->data[4 + k], o->masks[4 + k], _mm512_shuffle_i64x2(a, b, 0xdd), kind);
+	output_xor(o->data[8 + k], o->masks[8 + k], _mm512_shuffle_i64x2(c, d, 0x88), kind);
+	output_xor(o->data[12 + k], o->masks[12 + k], _mm512_shuffle_i64x2(c, d, 0xdd), kind);
+}
+
+/* An eighth of the work: four for the first half, four for the second. */
+INLINED void output_eighth(const struct output *o, __m512i quarters[4][4], unsigned i, enum output_kind kind)
+{
+	if (kind == OUTPUT_NONE)
+		return;
+	if (i < 4)
+		output_quarters(o->words, i, quarters[i]);
+	else
+		output_blocks(o, quarters, i - 4, kind);
+}
+
+/*
+ * The block function for sixteen lanes; words[i] takes word i of each. key: its eight words, each in all
+ * lanes. Between the rounds goes the output of the blocks before: its shuffles can use one port only, the
+ * rotations the other one.
+ */
+INLINED void chacha_rounds(const __m512i key[8], const struct lane_nonces *nonces, __m512i words[16],
+    const struct output *previous, enum output_kind kind)
 {
 	const __m512i c0 = _mm512_set1_epi32(0x61707865), c1 = _mm512_set1_epi32(0x3320646e);
 	const __m512i c2 = _mm512_set1_epi32(0x79622d32), c3 = _mm512_set1_epi32(0x6b206574);
-	const __m512i block = _mm512_load_si512(nonces->block);
-	const __m512i low = _mm512_load_si512(nonces->low), high = _mm512_load_si512(nonces->high);
+	__m512i quarters[4][4];
 	__m512i x[16] = {c0, c1, c2, c3, key[0], key[1], key[2], key[3], key[4], key[5], key[6], key[7],
-	    block, _mm512_setzero_si512(), low, high};
+	    _mm512_load_si512(nonces->block), _mm512_setzero_si512(), _mm512_load_si512(nonces->low),
+	    _mm512_load_si512(nonces->high)};
 
-	/* unrolled: a loop's moves between registers cost a tenth */
+	DOUBLE_ROUND(x); /* unrolled: a loop's moves between registers cost a tenth */
+	output_eighth(previous, quarters, 0, kind);
 	DOUBLE_ROUND(x);
+	output_eighth(previous, quarters, 1, kind);
 	DOUBLE_ROUND(x);
+	output_eighth(previous, quarters, 2, kind);
 	DOUBLE_ROUND(x);
+	output_eighth(previous, quarters, 3, kind);
 	DOUBLE_ROUND(x);
+	output_eighth(previous, quarters, 4, kind);
 	DOUBLE_ROUND(x);
+	output_eighth(previous, quarters, 5, kind);
 	DOUBLE_ROUND(x);
+	output_eighth(previous, quarters, 6, kind);
 	DOUBLE_ROUND(x);
-	DOUBLE_ROUND(x);
+	output_eighth(previous, quarters, 7, kind);
 	DOUBLE_ROUND(x);
 	DOUBLE_ROUND(x);
 	words[0] = _mm512_add_epi32(x[0], c0);
@@ -73,104 +142,62 @@ static __attribute__((noinline)) void chacha_blocks(
 	words[3] = _mm512_add_epi32(x[3], c3);
 	for (unsigned i = 0; i < 8; i++)
 		words[4 + i] = _mm512_add_epi32(x[4 + i], key[i]);
-	words[12] = _mm512_add_epi32(x[12], block);
+	words[12] = _mm512_add_epi32(x[12], _mm512_load_si512(nonces->block));
 	words[13] = x[13];
-	words[14] = _mm512_add_epi32(x[14], low);
-	words[15] = _mm512_add_epi32(x[15], high);
+	words[14] = _mm512_add_epi32(x[14], _mm512_load_si512(nonces->low));
+	words[15] = _mm512_add_epi32(x[15], _mm512_load_si512(nonces->high));
 }
 
-/* Within each quarter of 128 bits: quarters[g][k] takes words 4g to 4g+3 of lanes k, 4+k, 8+k, 12+k. */
-INLINED void transpose_quarters(const __m512i words[16], __m512i quarters[4][4])
+static __attribute__((noinline)) void chacha_alone(
+    const __m512i key[8], const struct lane_nonces *nonces, __m512i words[16])
 {
-	for (unsigned g = 0; g < 4; g++) {
-		__m512i a = _mm512_unpacklo_epi32(words[4 * g], words[4 * g + 1]);
-		__m512i b = _mm512_unpackhi_epi32(words[4 * g], words[4 * g + 1]);
-		__m512i c = _mm512_unpacklo_epi32(words[4 * g + 2], words[4 * g + 3]);
-		__m512i d = _mm512_unpackhi_epi32(words[4 * g + 2], words[4 * g + 3]);
+	chacha_rounds(key, nonces, words, NULL, OUTPUT_NONE);
+}
 
-		quarters[g][0] = _mm512_unpacklo_epi64(a, c);
-		quarters[g][1] = _mm512_unpackhi_epi64(a, c);
-		quarters[g][2] = _mm512_unpacklo_epi64(b, d);
-		quarters[g][3] = _mm512_unpackhi_epi64(b, d);
+static __attribute__((noinline)) void chacha_and_full(
+    const __m512i key[8], const struct lane_nonces *nonces, __m512i words[16], const struct output *previous)
+{
+	chacha_rounds(key, nonces, words, previous, OUTPUT_FULL);
+}
+
+static __attribute__((noinline)) void chacha_and_masked(
+    const __m512i key[8], const struct lane_nonces *nonces, __m512i words[16], const struct output *previous)
+{
+	chacha_rounds(key, nonces, words, previous, OUTPUT_MASKED);
+}
+
+/* Sixteen blocks, and the output of those before, which is then done. */
+static void chacha_blocks(
+    const __m512i key[8], const struct lane_nonces *nonces, __m512i words[16], struct output *previous)
+{
+	switch (previous->kind) {
+	case OUTPUT_NONE:
+		chacha_alone(key, nonces, words);
+		break;
+	case OUTPUT_FULL:
+		chacha_and_full(key, nonces, words, previous);
+		break;
+	case OUTPUT_MASKED:
+		chacha_and_masked(key, nonces, words, previous);
+		break;
 	}
+	previous->kind = OUTPUT_NONE;
 }
 
-/* blocks[l] takes the 64 bytes of lane 4l+k. */
-INLINED void join_quarters(__m512i quarters[4][4], unsigned k, __m512i blocks[4])
+/* The output of blocks behind which no others come. */
+static __attribute__((noinline)) void output_all(struct output *o)
 {
-	__m512i a = _mm512_shuffle_i64x2(quarters[0][k], quarters[1][k], 0x44);
-	__m512i b = _mm512_shuffle_i64x2(quarters[2][k], quarters[3][k], 0x44);
-	__m512i c = _mm512_shuffle_i64x2(quarters[0][k], quarters[1][k], 0xee);
-	__m512i d = _mm512_shuffle_i64x2(quarters[2][k], quarters[3][k], 0xee);
+	__m512i quarters[4][4];
 
-	blocks[0] = _mm512_shuffle_i64x2(a, b, 0x88);
-	blocks[1] = _mm512_shuffle_i64x2(a, b, 0xdd);
-	blocks[2] = _mm512_shuffle_i64x2(c, d, 0x88);
-	blocks[3] = _mm512_shuffle_i64x2(c, d, 0xdd);
-}
-
-/* Sixteen blocks to a kilobyte that lies in one piece. */
-INLINED void xor_kilobyte(const __m512i words[16], uint8_t *data)
-{
-	__m512i quarters[4][4], blocks[4];
-
-	transpose_quarters(words, quarters);
-	for (unsigned k = 0; k < 4; k++) {
-		join_quarters(quarters, k, blocks);
-		for (unsigned l = 0; l < 4; l++) {
-			uint8_t *at = data + BLOCK_LEN * (4 * l + k);
-
-			_mm512_storeu_si512(at, _mm512_xor_si512(_mm512_loadu_si512(at), blocks[l]));
-		}
+	if (o->kind == OUTPUT_NONE)
+		return;
+	for (unsigned i = 0; i < 8; i++) {
+		if (o->kind == OUTPUT_FULL)
+			output_eighth(o, quarters, i, OUTPUT_FULL);
+		else
+			output_eighth(o, quarters, i, OUTPUT_MASKED);
 	}
-}
-
-/* Each block to its own place. */
-INLINED void xor_lanes(const __m512i words[16], uint8_t *const data[LANES])
-{
-	__m512i quarters[4][4], blocks[4];
-
-	transpose_quarters(words, quarters);
-	for (unsigned k = 0; k < 4; k++) {
-		join_quarters(quarters, k, blocks);
-		for (unsigned l = 0; l < 4; l++) {
-			uint8_t *at = data[4 * l + k];
-
-			_mm512_storeu_si512(at, _mm512_xor_si512(_mm512_loadu_si512(at), blocks[l]));
-		}
-	}
-}
-
-/* The same, of each block only the bytes of its mask. */
-INLINED void xor_lanes_masked(
-    const __m512i words[16], uint8_t *const data[LANES], const uint64_t masks[LANES])
-{
-	__m512i quarters[4][4], blocks[4];
-
-	transpose_quarters(words, quarters);
-	for (unsigned k = 0; k < 4; k++) {
-		join_quarters(quarters, k, blocks);
-		for (unsigned l = 0; l < 4; l++) {
-			uint8_t *at = data[4 * l + k];
-			__mmask64 mask = masks[4 * l + k];
-
-			_mm512_mask_storeu_epi8(
-			    at, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, at), blocks[l]));
-		}
-	}
-}
-
-/* The blocks themselves. */
-INLINED void store_blocks(const __m512i words[16], __m512i out[LANES])
-{
-	__m512i quarters[4][4], blocks[4];
-
-	transpose_quarters(words, quarters);
-	for (unsigned k = 0; k < 4; k++) {
-		join_quarters(quarters, k, blocks);
-		for (unsigned l = 0; l < 4; l++)
-			out[4 * l + k] = blocks[l];
-	}
+	o->kind = OUTPUT_NONE;
 }
 
 #endif

@@ -7,6 +7,7 @@
 
 #define LANES 8u
 #define GROUP 8u
+#define SLOTS 4u /* of two double rounds each, with eight blocks of Poly1305 */
 
 #include "lib/aead_form.h"
 #include "lib/err.h"
@@ -46,6 +47,44 @@ INLINE vec rotate_left(vec v, int bits)
 		ROUND_STEP(x, g, h, f, 7);                                                                   \
 	} while (0)
 
+INLINE void double_round(vec *x)
+{
+	QUARTERS(x, 0, 4, 8, 12, 1, 5, 9, 13);
+	QUARTERS(x, 2, 6, 10, 14, 3, 7, 11, 15);
+	QUARTERS(x, 0, 5, 10, 15, 1, 6, 11, 12);
+	QUARTERS(x, 2, 7, 8, 13, 3, 4, 9, 14);
+}
+
+/* Ten double rounds, and Poly1305's multiplications between them. */
+INLINE void rounds_with_mac(vec *x, const struct chunk *chunks)
+{
+	for (unsigned k = 0; k < SLOTS; k++) {
+		struct poly1305 mac;
+
+		if (!chunks[k].mac) {
+			for (unsigned i = 0; i < 2; i++)
+				double_round(x);
+			continue;
+		}
+		mac = *chunks[k].mac;
+		for (unsigned i = 0; i < 2; i++) {
+			const uint8_t *m = chunks[k].from + i * 4 * POLY_BLOCK_LEN;
+
+			QUARTERS(x, 0, 4, 8, 12, 1, 5, 9, 13);
+			poly_add_block(&mac, m + 0 * POLY_BLOCK_LEN);
+			QUARTERS(x, 2, 6, 10, 14, 3, 7, 11, 15);
+			poly_add_block(&mac, m + 1 * POLY_BLOCK_LEN);
+			QUARTERS(x, 0, 5, 10, 15, 1, 6, 11, 12);
+			poly_add_block(&mac, m + 2 * POLY_BLOCK_LEN);
+			QUARTERS(x, 2, 7, 8, 13, 3, 4, 9, 14);
+			poly_add_block(&mac, m + 3 * POLY_BLOCK_LEN);
+		}
+		*chunks[k].mac = mac;
+	}
+	double_round(x);
+	double_round(x);
+}
+
 /* Eight words of eight lanes become eight lanes of eight words. */
 INLINE void transpose8(vec *x)
 {
@@ -81,7 +120,8 @@ INLINE vec word(const uint8_t *p)
 }
 
 /* One block in each lane, added to the 64 bytes at[lane]. */
-INLINE void chacha8(const uint8_t *key, vec counter, vec nonce_lo, vec nonce_hi, uint8_t *const *at)
+INLINE void chacha8(const uint8_t *key, vec counter, vec nonce_lo, vec nonce_hi, uint8_t *const *at,
+    const struct chunk *chunks)
 {
 	static const int32_t sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 	vec x[16];
@@ -94,12 +134,11 @@ INLINE void chacha8(const uint8_t *key, vec counter, vec nonce_lo, vec nonce_hi,
 	x[13] = _mm256_setzero_si256();
 	x[14] = nonce_lo;
 	x[15] = nonce_hi;
-	for (unsigned i = 0; i < 10; i++) {
-		QUARTERS(x, 0, 4, 8, 12, 1, 5, 9, 13);
-		QUARTERS(x, 2, 6, 10, 14, 3, 7, 11, 15);
-		QUARTERS(x, 0, 5, 10, 15, 1, 6, 11, 12);
-		QUARTERS(x, 2, 7, 8, 13, 3, 4, 9, 14);
-	}
+	if (chunks)
+		rounds_with_mac(x, chunks);
+	else
+		for (unsigned i = 0; i < 10; i++)
+			double_round(x);
 	for (unsigned i = 0; i < 4; i++)
 		x[i] = ADD(x[i], _mm256_set1_epi32(sigma[i]));
 	for (unsigned i = 0; i < 4; i++)
@@ -117,21 +156,22 @@ INLINE void chacha8(const uint8_t *key, vec counter, vec nonce_lo, vec nonce_hi,
 		xor32(at[i] + 32, x[8 + i]);
 }
 
-static void chacha_lanes(const uint8_t *key, const struct lanes *lanes)
+static void chacha_lanes(const uint8_t *key, const struct lanes *lanes, const struct chunk *chunks)
 {
 	chacha8(key, _mm256_load_si256((const vec *)lanes->counter),
 	    _mm256_loadu_si256((const vec *)lanes->nonce_lo),
-	    _mm256_loadu_si256((const vec *)lanes->nonce_hi), lanes->at);
+	    _mm256_loadu_si256((const vec *)lanes->nonce_hi), lanes->at, chunks);
 }
 
-static void chacha_straight(const uint8_t *key, uint64_t nonce, uint32_t counter, uint8_t *at)
+static void chacha_straight(
+    const uint8_t *key, uint64_t nonce, uint32_t counter, uint8_t *at, const struct chunk *chunks)
 {
 	uint8_t *lanes[LANES];
 
 	for (unsigned i = 0; i < LANES; i++)
 		lanes[i] = at + i * BLOCK_LEN;
 	chacha8(key, ADD(_mm256_set1_epi32((int)counter), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
-	    _mm256_set1_epi32((int)nonce), _mm256_set1_epi32((int)(nonce >> 32)), lanes);
+	    _mm256_set1_epi32((int)nonce), _mm256_set1_epi32((int)(nonce >> 32)), lanes, chunks);
 }
 
 /*

@@ -88,14 +88,14 @@ static inline void poly_finish(uint8_t *tag, uint64_t h0, uint64_t h1, uint64_t 
 	poly_store64(tag + 8, h1);
 }
 
-/* The tag of len bytes of ciphertext without associated data (RFC 8439 §2.8). */
-static inline void poly_authenticate(uint8_t *tag, const uint8_t *otk, const uint8_t *data, uint32_t len)
+/* The last `rest` bytes of a ciphertext of len bytes without associated data, and the tag (RFC 8439 §2.8). */
+static inline void poly_end(
+    struct poly1305 *mac, uint8_t *tag, const uint8_t *otk, const uint8_t *data, uint32_t rest, uint32_t len)
 {
-	struct poly1305 p = poly_begin(otk);
 	uint8_t last[POLY_BLOCK_LEN] = {0};
-	uint32_t rest = len % POLY_BLOCK_LEN;
+	struct poly1305 p = *mac;
 
-	for (const uint8_t *end = data + (len - rest); data < end; data += POLY_BLOCK_LEN)
+	for (; rest >= POLY_BLOCK_LEN; rest -= POLY_BLOCK_LEN, data += POLY_BLOCK_LEN)
 		poly_add_block(&p, data);
 	if (rest > 0) {
 		memcpy(last, data, rest);
@@ -103,6 +103,13 @@ static inline void poly_authenticate(uint8_t *tag, const uint8_t *otk, const uin
 	}
 	poly_add_words(&p, 0, len);
 	poly_finish(tag, p.h0, p.h1, p.h2, otk);
+}
+
+static inline void poly_authenticate(uint8_t *tag, const uint8_t *otk, const uint8_t *data, uint32_t len)
+{
+	struct poly1305 p = poly_begin(otk);
+
+	poly_end(&p, tag, otk, data, len, len);
 }
 
 /* 1 when equal, by arithmetic alone. */

@@ -7,6 +7,7 @@
 
 #define LANES 4u
 #define GROUP 2u
+#define SLOTS 2u /* of four double rounds each, with eight blocks of Poly1305 */
 
 #include "lib/aead_form.h"
 #include "lib/err.h"
@@ -43,6 +44,42 @@ INLINE vec rotate_left(vec v, int bits)
 		ROUND_STEP(x, g, h, f, 7);                                                                   \
 	} while (0)
 
+INLINE void double_round(vec *x)
+{
+	QUARTERS(x, 0, 4, 8, 12, 1, 5, 9, 13);
+	QUARTERS(x, 2, 6, 10, 14, 3, 7, 11, 15);
+	QUARTERS(x, 0, 5, 10, 15, 1, 6, 11, 12);
+	QUARTERS(x, 2, 7, 8, 13, 3, 4, 9, 14);
+}
+
+/* Ten double rounds, and Poly1305's multiplications between them. */
+INLINE void rounds_with_mac(vec *x, const struct chunk *chunks)
+{
+	for (unsigned k = 0; k < SLOTS; k++) {
+		struct poly1305 mac;
+
+		if (!chunks[k].mac) {
+			for (unsigned i = 0; i < 4; i++)
+				double_round(x);
+			continue;
+		}
+		mac = *chunks[k].mac;
+		for (unsigned i = 0; i < 4; i++) {
+			const uint8_t *m = chunks[k].from + i * 2 * POLY_BLOCK_LEN;
+
+			QUARTERS(x, 0, 4, 8, 12, 1, 5, 9, 13);
+			QUARTERS(x, 2, 6, 10, 14, 3, 7, 11, 15);
+			poly_add_block(&mac, m + 0 * POLY_BLOCK_LEN);
+			QUARTERS(x, 0, 5, 10, 15, 1, 6, 11, 12);
+			QUARTERS(x, 2, 7, 8, 13, 3, 4, 9, 14);
+			poly_add_block(&mac, m + 1 * POLY_BLOCK_LEN);
+		}
+		*chunks[k].mac = mac;
+	}
+	double_round(x);
+	double_round(x);
+}
+
 INLINE void xor16(uint8_t *at, vec stream)
 {
 	_mm_storeu_si128((vec *)at, XOR(stream, _mm_loadu_si128((const vec *)at)));
@@ -69,7 +106,8 @@ INLINE vec word(const uint8_t *p)
 }
 
 /* One block in each lane, added to the 64 bytes at[lane]. */
-INLINE void chacha4(const uint8_t *key, vec counter, vec nonce_lo, vec nonce_hi, uint8_t *const *at)
+INLINE void chacha4(const uint8_t *key, vec counter, vec nonce_lo, vec nonce_hi, uint8_t *const *at,
+    const struct chunk *chunks)
 {
 	static const int32_t sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 	vec x[16];
@@ -82,12 +120,11 @@ INLINE void chacha4(const uint8_t *key, vec counter, vec nonce_lo, vec nonce_hi,
 	x[13] = _mm_setzero_si128();
 	x[14] = nonce_lo;
 	x[15] = nonce_hi;
-	for (unsigned i = 0; i < 10; i++) {
-		QUARTERS(x, 0, 4, 8, 12, 1, 5, 9, 13);
-		QUARTERS(x, 2, 6, 10, 14, 3, 7, 11, 15);
-		QUARTERS(x, 0, 5, 10, 15, 1, 6, 11, 12);
-		QUARTERS(x, 2, 7, 8, 13, 3, 4, 9, 14);
-	}
+	if (chunks)
+		rounds_with_mac(x, chunks);
+	else
+		for (unsigned i = 0; i < 10; i++)
+			double_round(x);
 	for (unsigned i = 0; i < 4; i++)
 		x[i] = ADD(x[i], _mm_set1_epi32(sigma[i]));
 	xor_words(at, 0, x);
@@ -101,21 +138,22 @@ INLINE void chacha4(const uint8_t *key, vec counter, vec nonce_lo, vec nonce_hi,
 	xor_words(at, 48, x + 12);
 }
 
-static void chacha_lanes(const uint8_t *key, const struct lanes *lanes)
+static void chacha_lanes(const uint8_t *key, const struct lanes *lanes, const struct chunk *chunks)
 {
 	chacha4(key, _mm_load_si128((const vec *)lanes->counter),
 	    _mm_loadu_si128((const vec *)lanes->nonce_lo), _mm_loadu_si128((const vec *)lanes->nonce_hi),
-	    lanes->at);
+	    lanes->at, chunks);
 }
 
-static void chacha_straight(const uint8_t *key, uint64_t nonce, uint32_t counter, uint8_t *at)
+static void chacha_straight(
+    const uint8_t *key, uint64_t nonce, uint32_t counter, uint8_t *at, const struct chunk *chunks)
 {
 	uint8_t *lanes[LANES];
 
 	for (unsigned i = 0; i < LANES; i++)
 		lanes[i] = at + i * BLOCK_LEN;
 	chacha4(key, ADD(_mm_set1_epi32((int)counter), _mm_setr_epi32(0, 1, 2, 3)),
-	    _mm_set1_epi32((int)nonce), _mm_set1_epi32((int)(nonce >> 32)), lanes);
+	    _mm_set1_epi32((int)nonce), _mm_set1_epi32((int)(nonce >> 32)), lanes, chunks);
 }
 
 static void mac_group(const struct mac_job *jobs, unsigned n)

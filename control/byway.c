@@ -38,7 +38,9 @@ static const struct command commands[] = {
     {{"show", "ports"}, "show ports", {0}, "ports, their links, addresses and counters",
 	"`lost` counts packets that the device missed or could not send.\n", byway_show_ports, NULL},
     {{"show", "tunnels"}, "show tunnels", {0}, "tunnels and their peers",
-	"`probe` is the verdict on the way through the tunnel; `line` the WAN that carries it now. With -v\n"
+	"`probe` is the verdict on the way through the tunnel; `line` the WAN that carries it now. What wg "
+	"set\n"
+	"changed of the configuration lasts until the next reload; peers that it made stay. With -v\n"
 	"`carries` is the largest packet inside that reaches the peer whole, `path mtu` what routers on the "
 	"way\n"
 	"have told of outer packets.\n",

@@ -51,7 +51,7 @@ void byway_show_ports(struct byway_view *v, json_t *row)
 static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 {
 	char mtu[BYWAY_CELL], handshake[BYWAY_CELL], rx[BYWAY_CELL], tx[BYWAY_CELL], rtt[BYWAY_CELL],
-	    line[BYWAY_CELL];
+	    line[BYWAY_CELL], origin[BYWAY_CELL * 2];
 	char carries[BYWAY_CELL], path[BYWAY_CELL];
 	const bool follows = strcmp(byway_cell_text(tunnel, "line"), "-") == 0;
 	const char *verdict = byway_cell_text(peer, "verdict");
@@ -67,11 +67,16 @@ static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 	    byway_cell_usec(peer, "rtt-us", rtt),
 	    byway_cell_bytes(peer, "rx-bytes", rx),
 	    byway_cell_bytes(peer, "tx-bytes", tx),
+	    origin,
 	    byway_cell_number(peer, "mtu", carries),
 	    json_integer_value(json_object_get(peer, "path-mtu")) ? byway_cell_number(peer, "path-mtu", path)
 								  : "-",
 	};
 
+	snprintf(origin, sizeof(origin), "%.40s%s", byway_cell_text(peer != NULL ? peer : tunnel, "origin"),
+	    peer != NULL && strstr(byway_cell_text(tunnel, "origin"), "changed") != NULL
+		? "; tunnel changed by wg set"
+		: "");
 	snprintf(line, sizeof(line), "%.40s%s", byway_cell_text(tunnel, "line-in-use"),
 	    follows ? " (active)" : "");
 	byway_table_row(&v->table, cells);
@@ -80,9 +85,9 @@ static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 void byway_show_tunnels(struct byway_view *v, json_t *row)
 {
 	static const char *const titles[] = {"tunnel", "line", ">mtu", "state", "peer", "endpoint", "probe",
-	    ">handshake ago", ">rtt", ">received", ">sent", NULL};
+	    ">handshake ago", ">rtt", ">received", ">sent", "set by", NULL};
 	static const char *const all_titles[] = {"tunnel", "line", ">mtu", "state", "peer", "endpoint",
-	    "probe", ">handshake ago", ">rtt", ">received", ">sent", ">carries", ">path mtu", NULL};
+	    "probe", ">handshake ago", ">rtt", ">received", ">sent", "set by", ">carries", ">path mtu", NULL};
 	json_t *peer;
 	size_t i;
 

@@ -184,6 +184,7 @@ void daemon_apply(struct daemon *d, struct config *c)
 		start_bgp(d, false);
 	refresh_routes(d);
 	tell_objects(d);
+	fibfeed_repeat_tunnels(d->feed);
 	config_free(old);
 }
 

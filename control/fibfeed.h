@@ -42,6 +42,8 @@ void fibfeed_free(struct fibfeed *f);
 
 /* What the dataplane shall hold besides routes; sorted as config_objects_build does. The feed takes o->v. */
 void fibfeed_set_objects(struct fibfeed *f, struct config_objects *o);
+/* Says tunnels, peers and allowed-IPs once more: what `wg set` made of them ends. The others do nothing. */
+void fibfeed_repeat_tunnels(struct fibfeed *f);
 /* The RIB, or what may_sweep says, may have changed: send. */
 void fibfeed_kick(struct fibfeed *f);
 /* Why next hops over an interface cannot be used; NULL: they can. For rib_env. */

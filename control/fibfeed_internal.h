@@ -22,8 +22,9 @@ enum fibfeed_phase {
 struct fibfeed_object {
 	struct fibmsg set;
 	bool sent;
-	bool gone;  /* not wanted any more, the dataplane still has it */
-	bool retry; /* was refused: goes alone, so that a second refusal touches nothing else */
+	bool gone;   /* not wanted any more, the dataplane still has it */
+	bool repeat; /* said once more, whether or not it is sent already */
+	bool retry;  /* was refused: goes alone, so that a second refusal touches nothing else */
 	char *refused;
 };
 

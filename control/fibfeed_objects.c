@@ -99,6 +99,7 @@ void fibfeed_objects_forget_sent(struct fibfeed *f)
 			continue;
 		}
 		o->sent = false;
+		o->repeat = false;
 		o->retry = false;
 		if (n != i)
 			f->objects[n] = *o;
@@ -145,9 +146,11 @@ bool fibfeed_objects_next_set(struct fibfeed *f, struct fibmsg *m, bool *alone)
 	for (; f->next_object < f->n_objects; f->next_object++) {
 		struct fibfeed_object *o = &f->objects[f->next_object];
 
-		if (o->sent || o->gone || (o->refused != NULL && !o->retry) || must_wait(f, o))
+		if ((o->sent && !o->repeat) || o->gone || (o->refused != NULL && !o->retry) ||
+		    must_wait(f, o))
 			continue;
 		o->sent = true;
+		o->repeat = false;
 		*alone = o->retry;
 		*m = o->set;
 		f->next_object++;
@@ -174,6 +177,18 @@ bool fibfeed_objects_next_del(struct fibfeed *f, struct fibmsg *m)
 			return true;
 	}
 	return false;
+}
+
+void fibfeed_repeat_tunnels(struct fibfeed *f)
+{
+	for (size_t i = 0; i < f->n_objects; i++) {
+		const uint16_t type = f->objects[i].set.type;
+
+		f->objects[i].repeat =
+		    type == FIBMSG_SET_TUNNEL || type == FIBMSG_SET_PEER || type == FIBMSG_SET_ALLOWED_IP;
+	}
+	f->next_object = 0;
+	fibfeed_kick(f);
 }
 
 static struct fibfeed_object *find(struct fibfeed *f, const struct fibmsg *m)

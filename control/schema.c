@@ -147,8 +147,8 @@ static const struct schema_field tunnel_fields[] = {
 	.help = "Lower the segment size that TCP connections through the tunnel announce to what fits."},
     {"fwmark", SCHEMA_INT, 0, AT(config_tunnel, fwmark), 0, UINT32_MAX, .dflt = "0",
 	.help = "Mark shown to stock tools; Byway does not use it."},
-    {"peers", SCHEMA_OBJECT, SCHEMA_LIST | SCHEMA_REQUIRED, AT(config_tunnel, peers), .max_items = 1024,
-	.object = &peer_object, .help = "The other ends."},
+    {"peers", SCHEMA_OBJECT, SCHEMA_LIST, AT(config_tunnel, peers), .max_items = 1024,
+	.object = &peer_object, .help = "The other ends. Stock `wg set` may add more."},
     {0},
 };
 static const struct schema_object tunnel_object = {"tunnel", sizeof(struct config_tunnel),

@@ -56,20 +56,41 @@ static int next_line(struct query *q, struct store *s, struct fibmsg *row)
 	return monitor_line_row(q->index++, &row->u.row_line) ? ERR_NOENT : 1;
 }
 
+/* Whose an object is, in words. */
+static void note_origin(const struct store *s, const struct store_key *key, char origin[FIBMSG_LABEL])
+{
+	const struct store_object *o = store_find(s, key);
+
+	if (o)
+		snprintf(origin, FIBMSG_LABEL, "%s",
+		    o->origin == STORE_UAPI ? "wg set"
+		    : o->changed	    ? "configuration, changed by wg set"
+					    : "configuration");
+}
+
 static int next_tunnel(struct query *q, struct store *s, struct fibmsg *row)
 {
+	struct store_key key;
+
 	row->type = FIBMSG_ROW_TUNNEL;
-	return tunnel_row(q->index++, &row->u.row_tunnel) ? ERR_NOENT : 1;
+	if (tunnel_row(q->index++, &row->u.row_tunnel))
+		return ERR_NOENT;
+	store_key_name(STORE_TUNNEL, row->u.row_tunnel.name, &key);
+	note_origin(s, &key, row->u.row_tunnel.origin);
+	return 1;
 }
 
 static int next_peer(struct query *q, struct store *s, struct fibmsg *row)
 {
 	struct fibmsg_row_peer *r = &row->u.row_peer;
 	struct tunnel_peer *peer;
+	struct store_key key;
 
 	row->type = FIBMSG_ROW_PEER;
 	if (tunnel_peer_row(q->index++, r))
 		return ERR_NOENT;
+	store_key_peer(r->tunnel, r->key, &key);
+	note_origin(s, &key, r->origin);
 	peer = tunnel_peer_find(r->tunnel, r->key);
 	if (peer)
 		monitor_peer_verdict(tunnel_peer_index(peer), r);

@@ -413,6 +413,31 @@ static void reload_applies_the_difference_or_nothing(void **state)
 	stop();
 }
 
+/* wg set may have made something else of them: the file in force is what it says. */
+static void reload_repeats_tunnels(void **state)
+{
+	static const char tunnel[] =
+	    "tunnels:\n  vps: { private-key: /etc/key, listen-port: 51820, peers: [ { name: a, public-key: "
+	    "mYf7Vgk6UO0Cg0U4nVoEmYAEYWw1v4tAVgTxoFVLaDs=, allowed-ips: [10.9.0.0/16, 10.8.0.0/16] } ] }\n";
+	size_t before;
+
+	start(tunnel, 0);
+	run_until(&t.n_ends, 1);
+	before = t.n_objects;
+	assert_int_equal(count_objects(FIBMSG_SET_ALLOWED_IP), 2);
+	assert_non_null(strstr(ask("{\"command\":\"reload\"}\n"), "{\"ok\":true}"));
+	run_ms(50);
+	assert_int_equal(t.n_objects, before + 4);
+	assert_int_equal(t.objects[before].type, FIBMSG_SET_TUNNEL);
+	assert_int_equal(t.objects[before + 1].type, FIBMSG_SET_PEER);
+	assert_int_equal(count_objects(FIBMSG_SET_ALLOWED_IP), 4);
+	/* an override is no reload */
+	ask("{\"command\":\"wan override\",\"args\":{\"line\":\"wan1\",\"to\":\"down\"}}\n");
+	run_ms(50);
+	assert_int_equal(count_objects(FIBMSG_SET_TUNNEL), 2);
+	stop();
+}
+
 static void override_reaches_the_line_and_outlives_a_restart(void **state)
 {
 	char *answer;
@@ -602,6 +627,7 @@ int main(void)
 	    cmocka_unit_test(a_lost_connection_is_resynced),
 	    cmocka_unit_test(a_refused_port_is_set_aside_and_named),
 	    cmocka_unit_test(reload_applies_the_difference_or_nothing),
+	    cmocka_unit_test(reload_repeats_tunnels),
 	    cmocka_unit_test(override_reaches_the_line_and_outlives_a_restart),
 	    cmocka_unit_test(addresses_that_appear_make_routes),
 	    cmocka_unit_test(routes_of_a_neighbour_reach_the_dataplane),

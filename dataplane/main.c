@@ -4,7 +4,10 @@
  * becomes the slow thread.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +21,7 @@
 #include "dataplane/rcu.h"
 #include "dataplane/slow.h"
 #include "dataplane/spread.h"
+#include "dataplane/tunnel_handover.h"
 #include "dataplane/worker.h"
 #include "lib/isa.h"
 #include "lib/log.h"
@@ -53,7 +57,9 @@ static const char usage_text[] =
     "      --control-gid GID  the same by group\n"
     "      --log-level LEVEL  error, warning, info or debug (default info)\n"
     "  -V, --version          print the version and exit\n"
-    "  -h, --help             print this and exit\n";
+    "  -h, --help             print this and exit\n"
+    "\n"
+    "SIGUSR2 restarts it, also as a newer program, without an end of the tunnels' sessions.\n";
 
 enum {
 	OPT_RUN_DIR = 256,
@@ -189,17 +195,27 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return 0;
 }
 
+static volatile sig_atomic_t restart_wanted;
+
 static void handle_stop(int sig)
 {
+	slow_quit();
+}
+
+static void handle_restart(int sig)
+{
+	restart_wanted = true;
 	slow_quit();
 }
 
 static void set_signals(void)
 {
 	struct sigaction stop = {.sa_handler = handle_stop}, ignore = {.sa_handler = SIG_IGN};
+	struct sigaction restart = {.sa_handler = handle_restart};
 
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGUSR2, &restart, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGHUP, &ignore, NULL);
 }
@@ -207,6 +223,56 @@ static void set_signals(void)
 static unsigned mbufs_for(unsigned mem_mib)
 {
 	return (unsigned)((uint64_t)(mem_mib - MEM_OTHER_MIB) * 1024 * 1024 / MBUF_STRIDE);
+}
+
+/*
+ * A planned restart: this process becomes the program that lies at the same path, perhaps a newer one, and
+ * keeps its pid. The one thing that it inherits is the memory with the sessions.
+ */
+#define HANDOVER_VARIABLE "BYWAY_SESSIONS_FD"
+
+static void take_inheritance(void)
+{
+	const char *text = getenv(HANDOVER_VARIABLE);
+	unsigned fd;
+
+	if (!text)
+		return;
+	if (parse_number(HANDOVER_VARIABLE, text, 3, INT_MAX, &fd) == 0)
+		tunnel_handover_open((int)fd);
+	unsetenv(HANDOVER_VARIABLE);
+}
+
+/* What the successor starts from, as this process did: the EAL moves the main thread. */
+static void note_program(char *program, size_t size, cpu_set_t *cpus)
+{
+	ssize_t len = readlink("/proc/self/exe", program, size - 1);
+
+	program[len > 0 ? len : 0] = '\0';
+	CPU_ZERO(cpus);
+	(void)sched_getaffinity(0, sizeof(*cpus), cpus);
+}
+
+/* Returns only when that fails. */
+static void execute_successor(const char *program, char **argv, const cpu_set_t *cpus)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	int fd = tunnel_handover_take_fd();
+	char text[16];
+
+	(void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	if (fd >= 0) {
+		(void)fcntl(fd, F_SETFD, 0);
+		snprintf(text, sizeof(text), "%d", fd);
+		setenv(HANDOVER_VARIABLE, text, 1);
+	}
+	(void)sched_setaffinity(0, sizeof(*cpus), cpus);
+	sigaction(SIGUSR2, &ignore, NULL); /* a second one must not end it before it can listen */
+	log_info("restarting as %s", program);
+	execv(program, argv);
+	log_err("%s: %s", program, strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 /* Everything between the EAL's start and its end. */
@@ -227,13 +293,17 @@ static int run(const struct options *o, struct err_msg *msg)
 		err_set(msg, err, "a worker does not start");
 		goto out;
 	}
+	take_inheritance();
 	err = slow_start(&o->slow, msg);
 	if (err)
 		goto out;
+	tunnel_handover_close();
 	set_signals();
 	log_info("running: %u worker(s), %u MiB%s", o->eal.workers, o->eal.mem_mib,
 	    eal_hugepages() ? " in huge pages" : "");
 	err = slow_run();
+	if (!err && restart_wanted)
+		tunnel_handover_begin();
 	slow_stop();
 out:
 	workers_stop();
@@ -252,12 +322,14 @@ int main(int argc, char **argv)
 	    .level = LOG_LEVEL_INFO,
 	};
 	struct err_msg msg = {""};
-	char prefix[32];
+	char prefix[32], program[PATH_MAX];
+	cpu_set_t cpus;
 	int err;
 
 	if (parse_options(argc, argv, &o) != 0)
 		return 2;
 	log_init("byway-dataplane", o.level);
+	note_program(program, sizeof(program), &cpus);
 	snprintf(prefix, sizeof(prefix), "byway-%d", (int)getpid());
 	o.eal.prefix = prefix;
 	err = eal_start(&o.eal, &msg);
@@ -265,6 +337,8 @@ int main(int argc, char **argv)
 		err = run(&o, &msg);
 		eal_stop();
 	}
+	if (!err && restart_wanted)
+		execute_successor(program, argv, &cpus);
 	if (err)
 		log_err("%s", msg.text[0] ? msg.text : err_text(err));
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;

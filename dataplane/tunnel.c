@@ -11,6 +11,7 @@
 
 #include "dataplane/host.h"
 #include "dataplane/slow.h"
+#include "dataplane/tunnel_handover.h"
 #include "dataplane/tunnel_peer.h"
 #include "lib/aead_burst.h"
 #include "lib/log.h"
@@ -169,8 +170,13 @@ static void move_sessions(struct tunnel *t)
 /* Also takes the UDP port, that of before is free again. Nothing happens when none can be had. */
 static void take_port(struct tunnel *t, uint16_t wanted)
 {
-	uint16_t old = t->port, port = wanted ? wanted : old ? old : find_free_port();
+	uint16_t old = t->port, port = wanted ? wanted : old;
+	uint16_t before = tunnel_handover_port(t->iface->name);
 
+	if (!port && before && tunnel_by_port(before) == 0)
+		port = before; /* peers of sessions that go on send there */
+	if (!port)
+		port = find_free_port();
 	if (port == 0 || port == old)
 		return;
 	if (old)
@@ -283,6 +289,7 @@ int tunnel_del(const char *name)
 void tunnel_stop(void)
 {
 	tunnel_state_close();
+	tunnel_handover_save();
 	for (uint16_t i = 1; i < IFACE_MAX; i++) {
 		struct iface *ifc = iface_by_index(i);
 

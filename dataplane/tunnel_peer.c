@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dataplane/slow.h"
+#include "dataplane/tunnel_handover.h"
 #include "lib/secret.h"
 
 static_assert(_Alignof(struct tunnel_peer) <= SECRET_ALIGN, "secret_alloc aligns it");
@@ -205,6 +206,8 @@ int tunnel_peer_set(const struct fibmsg_peer *config, struct err_msg *msg)
 			   !ip_addr_equal(&p->configured.addr, &config->endpoint.addr);
 	apply_peer(p, config, moved);
 	/* It had a session before the restart: have one again before somebody waits for it. */
+	if (made && tunnel_handover_restore(p))
+		known = false; /* it has it still */
 	if (known && p->remote.addr.family != IP_NONE)
 		tunnel_handshake_want(p);
 out:

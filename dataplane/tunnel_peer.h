@@ -10,7 +10,7 @@
  *   tunnel_outer.c      outer headers, both threads       tunnel_inner.c   ECN and MSS of the inner packet
  *   tunnel_pmtu.c       the path's MTU, both threads      tunnel_fit.c     what is larger than that
  *   tunnel_path.c       which line, address and endpoint  tunnel_handshake.c   messages 1-3
- *   tunnel_queue.c      packets that wait for a session
+ *   tunnel_queue.c      packets that wait for a session   tunnel_handover.c    sessions over a planned restart
  *   tunnel_timer.c      what is due                       tunnel_state.c   what survives a restart
  *   tunnel_key_file.c   keys on disk                      tunnel_key_store.c   those that `wg set` brought
  *   uapi.c              sockets for stock `wg`            uapi_set.c       what `wg set` asks for
@@ -175,10 +175,18 @@ struct tunnel_peer *tunnel_table_find_peer(const struct tunnel *t, const uint8_t
 uint32_t tunnel_table_reserve(struct tunnel_peer *p);
 void tunnel_table_release(uint32_t receiver); /* 0: nothing */
 struct tunnel_peer *tunnel_table_reserved_by(uint32_t receiver);
+/* This very index, of a session that goes on. False: it is taken. */
+bool tunnel_table_reserve_exactly(struct tunnel_peer *p, uint32_t receiver);
 /* The session of a finished handshake takes over its reserved index. NULL when memory is short; keys are
  * wiped. */
 struct tunnel_keypair *tunnel_keypair_publish(
     struct tunnel_peer *p, struct wg_noise_keys *keys, uint64_t now_ns);
+/* The two halves of it, for a session that goes on: made, its counters are set, then workers find it. */
+struct tunnel_keypair *tunnel_keypair_make(
+    struct tunnel_peer *p, struct wg_noise_keys *keys, uint64_t birth_ns);
+void tunnel_keypair_show(struct tunnel_keypair *kp);
+/* Workers find it no more; after a grace period it rests. NULL: nothing. */
+void tunnel_keypair_hide(struct tunnel_keypair *kp);
 /* Unpublishes and, a grace period later, wipes and frees. NULL: nothing. */
 void tunnel_keypair_retire(struct tunnel_keypair *kp);
 

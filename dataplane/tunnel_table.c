@@ -137,10 +137,20 @@ struct tunnel_peer *tunnel_table_reserved_by(uint32_t receiver)
 	return s->receiver == receiver ? s->reserved_by : NULL;
 }
 
-struct tunnel_keypair *tunnel_keypair_publish(
-    struct tunnel_peer *p, struct wg_noise_keys *keys, uint64_t now_ns)
+bool tunnel_table_reserve_exactly(struct tunnel_peer *p, uint32_t receiver)
 {
-	struct slot *s = &slots[keys->local_index % TUNNEL_INDICES];
+	struct slot *s = &slots[receiver % TUNNEL_INDICES];
+
+	if (receiver == 0 || s->keypair || s->reserved_by)
+		return false;
+	s->reserved_by = p;
+	s->receiver = receiver;
+	return true;
+}
+
+struct tunnel_keypair *tunnel_keypair_make(
+    struct tunnel_peer *p, struct wg_noise_keys *keys, uint64_t birth_ns)
+{
 	struct tunnel_keypair *kp = secret_alloc(sizeof(*kp));
 
 	tunnel_table_release(keys->local_index);
@@ -150,21 +160,41 @@ struct tunnel_keypair *tunnel_keypair_publish(
 		kp->local_index = keys->local_index;
 		kp->remote_index = keys->remote_index;
 		kp->initiator = keys->initiator;
-		kp->birth_ns = now_ns;
+		kp->birth_ns = birth_ns;
 		kp->peer = p->index;
 		atomic_init(&kp->port, p->tunnel->port);
 		kp->owner = worker_for(keys->local_index)->id;
 		atomic_init(&kp->confirmed, keys->initiator);
-		rcu_assign_pointer(s->keypair, kp);
 	}
 	crypto_wipe(keys, sizeof(*keys));
 	return kp;
+}
+
+void tunnel_keypair_show(struct tunnel_keypair *kp)
+{
+	rcu_assign_pointer(slots[kp->local_index % TUNNEL_INDICES].keypair, kp);
+}
+
+struct tunnel_keypair *tunnel_keypair_publish(
+    struct tunnel_peer *p, struct wg_noise_keys *keys, uint64_t now_ns)
+{
+	struct tunnel_keypair *kp = tunnel_keypair_make(p, keys, now_ns);
+
+	if (kp)
+		tunnel_keypair_show(kp);
+	return kp;
+}
+
+void tunnel_keypair_hide(struct tunnel_keypair *kp)
+{
+	if (kp)
+		rcu_assign_pointer(slots[kp->local_index % TUNNEL_INDICES].keypair, NULL);
 }
 
 void tunnel_keypair_retire(struct tunnel_keypair *kp)
 {
 	if (!kp)
 		return;
-	rcu_assign_pointer(slots[kp->local_index % TUNNEL_INDICES].keypair, NULL);
+	tunnel_keypair_hide(kp);
 	rcu_retire(secret_free, kp);
 }

@@ -9,7 +9,8 @@
 #include "dataplane/tunnel_peer.h"
 #include "lib/log.h"
 
-#define ROUNDS_MAX 4 /* actions that follow from actions, in one tick */
+#define ROUNDS_MAX    4 /* actions that follow from actions, in one tick */
+#define PATH_RETRY_NS (100 * NSEC_PER_MSEC)
 
 static uint64_t next_deadline_ns = UINT64_MAX;
 
@@ -80,6 +81,15 @@ static void run_peer(struct tunnel_peer *p, uint64_t now_ns)
 	p->deadline_ns = now_ns + NSEC_PER_SEC;
 }
 
+/* A session that was taken over before its line had an address: no handshake will look for the way. */
+static void find_path(struct tunnel_peer *p, uint64_t now_ns)
+{
+	if (!p->current || p->path || tunnel_path_refresh(p) || p->path)
+		return;
+	if (now_ns + PATH_RETRY_NS < p->deadline_ns)
+		p->deadline_ns = now_ns + PATH_RETRY_NS;
+}
+
 uint64_t tunnel_tick(uint64_t now_ns)
 {
 	uint64_t state_ns, pmtu_ns;
@@ -98,8 +108,10 @@ uint64_t tunnel_tick(uint64_t now_ns)
 
 			if (!p)
 				continue;
-			if (now_ns >= p->deadline_ns)
+			if (now_ns >= p->deadline_ns) {
 				run_peer(p, now_ns);
+				find_path(p, now_ns);
+			}
 			if (p->deadline_ns < next)
 				next = p->deadline_ns;
 		}

@@ -60,6 +60,45 @@ def test_control_killed(net):
     return f"longest silence {worst(report, 'longest-gap-ms'):.0f} ms"
 
 
+def handshake_ages(net, site):
+    """Seconds since the last handshake of each peer of the site."""
+    return [peer["handshake-ns"] / 1e9 for tunnel in client(net.nodes[site], "show", "tunnels")
+            for peer in tunnel["peers"] if peer.get("handshake-ns") is not None]
+
+
+def test_dataplane_restarted(net):
+    """A planned restart keeps the tunnels' sessions: no handshake, the same pid, a stock peer among them"""
+    home = net.nodes["home"]
+    dataplane = Daemon(home, "byway-dataplane")
+    # no renewal of a key falls into the watched time
+    wait_until(lambda: (ages := handshake_ages(net, "home")) and min(ages) > 6 and max(ages) < 95, 130,
+               "keys neither new nor old")
+    pid, starts, before = dataplane.pid(), dataplane.starts(), handshake_ages(net, "home")
+    stream = Stream(net.nodes["home-host"], HOSTS["home"][1], net.nodes["remi-host"], HOSTS["remi"][1])
+    captures = [Capture(net.nodes[isp], "home", "planned", "udp[8:4] = 0x01000000 or udp[8:4] = 0x02000000")
+                for isp in ("isp1", "isp2")]
+    stream.phase()
+    begun = time.monotonic()
+    dataplane.signal(signal.SIGUSR2)
+    wait_until(lambda: any("restarting as" in row for row in dataplane.log()), 10, "the restart")
+    time.sleep(5)
+    report = stream.phase()
+    after, passed = handshake_ages(net, "home"), time.monotonic() - begun
+    last = stream.stop()
+    for capture in captures:
+        capture.stop()
+        handshakes = capture.packets("wg.type == 1 || wg.type == 2")
+        if handshakes:
+            raise LabError(f"a handshake at {capture.node.name}: {handshakes[0]}")
+    if dataplane.pid() != pid or dataplane.starts() != starts:
+        raise LabError("it was started anew")
+    if len(after) < len(before) or min(after) < passed:
+        raise LabError(f"ages of the keys before {before}, {passed:.1f} s later {after}")
+    if any(way["received"] == 0 for way in last.values()):
+        raise LabError(f"not back: {line(last)}")
+    return f"outage {worst(report, 'longest-gap-ms'):.0f} ms"
+
+
 def kill_dataplane(net, held):
     """Kills home's dataplane under a stream; the outage. With `held`, control is dead meanwhile."""
     home = net.nodes["home"]

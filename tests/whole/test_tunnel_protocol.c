@@ -14,19 +14,17 @@
 static uint64_t skipped_ns;
 static int64_t stepped_ns; /* the wall clock alone */
 
-uint64_t __real_nsec_monotonic(void);
 uint64_t __wrap_nsec_monotonic(void);
-uint64_t __real_nsec_realtime(void);
 uint64_t __wrap_nsec_realtime(void);
 
 uint64_t __wrap_nsec_monotonic(void)
 {
-	return __real_nsec_monotonic() + skipped_ns;
+	return SECONDS(1000) + skipped_ns;
 }
 
 uint64_t __wrap_nsec_realtime(void)
 {
-	return (uint64_t)((int64_t)(__real_nsec_realtime() + skipped_ns) + stepped_ns);
+	return (uint64_t)((int64_t)(1500000000 * NSEC_PER_SEC + skipped_ns) + stepped_ns);
 }
 
 /* Time passes, in steps that leave the timers their turn. */

@@ -47,6 +47,11 @@
 	X(HANDSHAKE_INVALID,  "handshake message that does not authenticate")                   \
 	X(HANDSHAKE_FLOOD,    "handshake messages beyond the rate")                             \
 	X(HANDSHAKE_QUEUE,    "handshake queue full")                                           \
+	X(FRAGMENT_INVALID,   "fragment of a length that none may have (RFC 791 3.2, RFC 8200 4.5)")    \
+	X(FRAGMENT_OVERLAP,   "fragment that repeats or overlaps another (RFC 5722)")           \
+	X(FRAGMENT_SIZE,      "fragment of a datagram larger than a buffer")                    \
+	X(FRAGMENT_LOST,      "fragments whose others did not come in time")                    \
+	X(FRAGMENT_FULL,      "fragments that made room for those of other datagrams")          \
 	X(PMTU_INVALID,       "too-big message that fits no packet of ours")                    \
 	X(PMTU_RATE,          "too-big messages about tunnels beyond the rate")                 \
 	X(PROBE_UNKNOWN,      "probe answer that nobody waits for")                             \

@@ -8,6 +8,7 @@
 
 #include "dataplane/monitor.h"
 #include "dataplane/port.h"
+#include "dataplane/reassembly.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/worker.h"
 #include "lib/ip_wire.h"
@@ -39,13 +40,16 @@ static bool is_probe_reply(const struct rte_mbuf *pkt, const struct pkt_meta *m)
 
 void host_packets(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 {
-	struct rte_mbuf *tunnel[WORKER_BURST], *probe[WORKER_BURST], *big[WORKER_BURST], *rest[WORKER_BURST];
-	unsigned n_tunnel = 0, n_probe = 0, n_big = 0, n_rest = 0;
+	struct rte_mbuf *tunnel[WORKER_BURST], *part[WORKER_BURST], *probe[WORKER_BURST], *big[WORKER_BURST];
+	struct rte_mbuf *rest[WORKER_BURST];
+	unsigned n_tunnel = 0, n_part = 0, n_probe = 0, n_big = 0, n_rest = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt_meta *m = pkt_meta(pkts[i]);
 
-		if (is_for_tunnel(pkts[i], m)) {
+		if (reassembly_wants(pkts[i])) {
+			part[n_part++] = pkts[i];
+		} else if (is_for_tunnel(pkts[i], m)) {
 			tunnel[n_tunnel++] = pkts[i];
 		} else if (is_probe_reply(pkts[i], m)) {
 			m->op = PKT_PROBE_REPLY;
@@ -60,6 +64,8 @@ void host_packets(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 		worker_to_monitor(w, probe, n_probe);
 	if (n_tunnel)
 		tunnel_input(w, tunnel, n_tunnel);
+	if (n_part)
+		reassembly_input(w, part, n_part);
 	if (n_big)
 		tunnel_pmtu_take(w, big, n_big);
 	if (n_rest)

@@ -4,6 +4,7 @@
  * runs of the same op so that bursts stay bursts. Worker only.
  */
 #include "dataplane/ip_parse.h"
+#include "dataplane/reassembly.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/worker.h"
 
@@ -90,6 +91,9 @@ static void inject_run(struct worker *w, enum pkt_op op, struct rte_mbuf **pkts,
 		break;
 	case PKT_TUNNEL_IN:
 		tunnel_input(w, pkts, n);
+		break;
+	case PKT_FRAGMENT:
+		reassembly_input(w, pkts, n);
 		break;
 	case PKT_RESOLVED:
 		forward_held(w, pkts, n);

@@ -27,6 +27,8 @@ enum pkt_op {
 	PKT_TUNNEL_EVENT, /* no packet data of interest: peer `peer`, what in `arg` (tunnel.h) */
 	/* worker -> worker that owns the session */
 	PKT_TUNNEL_IN, /* WireGuard transport data; data begins at the outer IP header */
+	/* worker -> worker that joins the datagram */
+	PKT_FRAGMENT, /* of UDP for this host; data begins at the IP header */
 	/* worker -> monitor thread */
 	PKT_PROBE_REPLY, /* data begins at the IP header (inner one for tunnels) */
 	/* slow or monitor thread -> worker */

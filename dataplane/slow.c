@@ -153,6 +153,7 @@ static void handle_packet(struct rte_mbuf *pkt)
 	case PKT_FORWARD:
 	case PKT_TUNNEL_OUT:
 	case PKT_TUNNEL_IN:
+	case PKT_FRAGMENT:
 	case PKT_OUTER:
 	case PKT_RESOLVED:
 	case PKT_UNRESOLVED:

@@ -20,6 +20,7 @@
 #include <rte_launch.h>
 
 #include "dataplane/port.h"
+#include "dataplane/reassembly.h"
 #include "dataplane/spread.h"
 #include "lib/nsec.h"
 
@@ -82,6 +83,7 @@ bool worker_run_once(struct worker *w)
 	any = poll_ports(w);
 	any |= take_ring(w, w->from_slow);
 	any |= take_ring(w, w->from_workers);
+	reassembly_expire(w);
 	if (w->spread)
 		any |= spread_take(w);
 	tx_flush(w);

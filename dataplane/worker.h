@@ -53,6 +53,8 @@ struct worker {
 	struct worker_tx *tx;	  /* buffered frames per port, flushed once a loop */
 	struct express *express;  /* what groups mean (express.h); NULL: all packets go by the stages */
 	struct spread *spread;	  /* NULL: the only worker */
+	struct reassembly *reassembly; /* fragments for tunnels (reassembly.h) */
+	uint64_t reassembly_due_ns;    /* when to look for old ones; UINT64_MAX: there are none */
 	struct worker_slot slots[WORKER_PORTS];
 	unsigned n_slots; /* none is used at or after it; slow thread writes, the worker reads it as a hint */
 	/* Token bucket of ICMP errors (icmp.c). */

@@ -14,6 +14,7 @@
 #include "dataplane/express.h"
 #include "dataplane/flow.h"
 #include "dataplane/port.h"
+#include "dataplane/reassembly.h"
 #include "dataplane/spread.h"
 #include "dataplane/worker.h"
 #include "lib/crypto.h"
@@ -65,6 +66,7 @@ static void destroy_worker(struct worker *w)
 	tx_destroy(w);
 	express_destroy(w);
 	spread_destroy(w);
+	reassembly_destroy(w);
 	free(w);
 }
 
@@ -82,7 +84,7 @@ static struct worker *create_worker(unsigned id, unsigned workers)
 	w->from_workers = create_ring("worker-to-worker", id);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!w->from_slow || !w->from_workers || w->wake_fd < 0 || tx_create(w) < 0 ||
-	    express_create(w) < 0 || spread_create(w, workers) < 0) {
+	    express_create(w) < 0 || spread_create(w, workers) < 0 || reassembly_create(w) < 0) {
 		destroy_worker(w);
 		return NULL;
 	}

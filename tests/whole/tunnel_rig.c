@@ -196,6 +196,8 @@ void run(void)
 		tunnel_tick(clock_ns);
 		whole_run();
 		any = false;
+		for (unsigned i = 1; i < worker_count; i++)
+			any |= worker_run_once(worker_table[i]);
 		while (rte_ring_dequeue(slow_ring, (void **)&pkt) == 0) {
 			uint8_t op = pkt_meta(pkt)->op;
 

@@ -12,8 +12,9 @@
 
 #include "lib/lpm_lookup.h"
 
-#define GROUP  16u /* addresses of a vector */
-#define GROUPS 4u
+#define GROUP	    16u /* addresses of a vector */
+#define GROUPS	    4u
+#define WINDOW_BITS 30u /* the whole strides in 32 bits of an address */
 
 #ifdef __AVX512VPOPCNTDQ__
 
@@ -46,11 +47,12 @@ static inline __m256i count_starts(const uint64_t *base, __mmask8 lanes, __m256i
 	return _mm512_cvtepi64_epi32(popcount64(_mm512_and_si512(starts, upto)));
 }
 
-/* One node further, where the entry is a child. slot: of the first eight and of the last eight, 64 bits each.
- */
-static inline __m512i step(
-    const uint64_t *base, __m512i entry, __mmask16 lanes, __m512i slot_low, __m512i slot_high)
+/* One node further, where the entry is a child. key: the next bits of the address, highest first. */
+static inline __m512i step(const uint64_t *base, __m512i entry, __mmask16 lanes, __m512i key)
 {
+	__m512i slot = _mm512_srli_epi32(key, 32 - LPM_STRIDE);
+	__m512i slot_low = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(slot));
+	__m512i slot_high = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(slot, 1));
 	__m512i place = _mm512_maskz_and_epi32(lanes, entry, _mm512_set1_epi32((int)LPM_PLACE));
 	__mmask16 wide = _mm512_mask_testn_epi32_mask(lanes, entry, _mm512_set1_epi32((int)LPM_NARROW));
 	__m256i low = count_starts(base, (__mmask8)lanes, _mm512_castsi512_si256(place), slot_low);
@@ -80,18 +82,15 @@ static inline __mmask16 lanes_of(unsigned n, unsigned group)
 	return (__mmask16)(left >= GROUP ? 0xffff : (1u << left) - 1);
 }
 
-static inline __m512i slot4(__m512i key, unsigned half)
+/* The order of bytes in words of 32 bits turned round. */
+static inline __m512i swap_words(void)
 {
-	__m512i slot = _mm512_srli_epi32(key, 26);
-
-	return _mm512_cvtepu32_epi64(
-	    half ? _mm512_extracti64x4_epi64(slot, 1) : _mm512_castsi512_si256(slot));
+	return _mm512_broadcast_i32x4(_mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
 }
 
 static inline void burst4(const struct lpm_region *r, const uint32_t *addrs_be, uint32_t *values, unsigned n)
 {
-	const __m512i swap =
-	    _mm512_broadcast_i32x4(_mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
+	const __m512i swap = swap_words();
 	const __m128i skip = _mm_cvtsi32_si128((int)(32 - r->root_bits));
 	const __m128i past = _mm_cvtsi32_si128((int)r->root_bits);
 	unsigned groups = (n + GROUP - 1) / GROUP;
@@ -111,7 +110,7 @@ static inline void burst4(const struct lpm_region *r, const uint32_t *addrs_be, 
 
 			if (!lanes)
 				continue;
-			entry[g] = step(r->base, entry[g], lanes, slot4(key[g], 0), slot4(key[g], 1));
+			entry[g] = step(r->base, entry[g], lanes, key[g]);
 			key[g] = _mm512_slli_epi32(key[g], LPM_STRIDE);
 			deeper |= children(entry[g]) != 0;
 		}
@@ -130,91 +129,121 @@ static void lookup4(const struct lpm_region *r, const uint32_t *addrs_be, uint32
 		burst4(r, addrs_be, values, n);
 }
 
-/* Eight addresses as their first and their last 64 bits, the first byte highest. */
-struct eight {
-	__m512i hi, lo;
+/* The first 64 bits of sixteen addresses, as two words of 32. */
+struct sixteen {
+	__m512i first, second;
 };
 
-static inline struct eight load_eight(const uint8_t (*addrs)[16], unsigned n)
+/* Of which there are n. */
+static inline struct sixteen load_sixteen(const uint8_t (*addrs)[16], unsigned n)
 {
-	const __m512i swap =
-	    _mm512_broadcast_i32x4(_mm_setr_epi8(7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8));
-	const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-	const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
-	unsigned words = n >= 8 ? 16 : n * 2;
-	__mmask8 first = (__mmask8)(words >= 8 ? 0xff : (1u << words) - 1);
-	__mmask8 second = (__mmask8)(words >= 8 ? (1u << (words - 8)) - 1 : 0);
-	__m512i a = _mm512_shuffle_epi8(_mm512_maskz_loadu_epi64(first, addrs), swap);
-	__m512i b = _mm512_shuffle_epi8(_mm512_maskz_loadu_epi64(second, addrs + 4), swap);
+	const __m512i swap = swap_words();
+	const __m512i pick = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+	uint32_t words = (uint32_t)((UINT64_C(1) << 2 * (n < GROUP ? n : GROUP)) - 1); /* of 64 bits */
+	__m512i a = _mm512_maskz_loadu_epi64((__mmask8)words, addrs);
+	__m512i b = _mm512_maskz_loadu_epi64((__mmask8)(words >> 8), addrs + 4);
+	__m512i c = _mm512_maskz_loadu_epi64((__mmask8)(words >> 16), addrs + 8);
+	__m512i d = _mm512_maskz_loadu_epi64((__mmask8)(words >> 24), addrs + 12);
+	__m512i low = _mm512_permutex2var_epi32(a, pick, b), high = _mm512_permutex2var_epi32(c, pick, d);
 
-	return (struct eight){_mm512_permutex2var_epi64(a, even, b), _mm512_permutex2var_epi64(a, odd, b)};
+	return (struct sixteen){_mm512_shuffle_epi8(_mm512_shuffle_i64x2(low, high, 0x44), swap),
+	    _mm512_shuffle_epi8(_mm512_shuffle_i64x2(low, high, 0xee), swap)};
 }
 
-/* The slots of eight addresses after so many bits. */
-static inline __m512i slot6(const struct eight *a, unsigned used)
+/* The i-th word of 32 bits of the addresses in these lanes; 0 beyond their end. */
+static inline __m512i load_word(const uint8_t (*addrs)[16], __mmask16 lanes, unsigned i)
 {
-	const __m128i past = _mm_cvtsi32_si128((int)(used % 60));
-	__m512i window = a->hi;
+	const __m512i lane = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
+	__m512i at = _mm512_add_epi32(lane, _mm512_set1_epi32((int)i)), none = _mm512_setzero_si512();
 
-	if (used >= 120)
-		window = _mm512_slli_epi64(a->lo, 56);
-	else if (used >= 60)
-		window = _mm512_or_si512(_mm512_slli_epi64(a->hi, 60), _mm512_srli_epi64(a->lo, 4));
-	return _mm512_srli_epi64(_mm512_sll_epi64(window, past), 58);
+	if (i > 3)
+		return none;
+	return _mm512_shuffle_epi8(_mm512_mask_i32gather_epi32(none, lanes, at, addrs, 4), swap_words());
 }
 
-/* Bits from..from+count-1 of sixteen addresses, within their first 64. */
-static inline __m512i bits6(const struct eight *low, const struct eight *high, unsigned from, unsigned count)
+/* Their 32 bits that follow the first `used`. */
+static inline __m512i load_window(const uint8_t (*addrs)[16], __mmask16 lanes, unsigned used)
 {
-	const __m128i past = _mm_cvtsi32_si128((int)from), skip = _mm_cvtsi32_si128((int)(64 - count));
-	__m256i a = _mm512_cvtepi64_epi32(_mm512_srl_epi64(_mm512_sll_epi64(low->hi, past), skip));
-	__m256i b = _mm512_cvtepi64_epi32(_mm512_srl_epi64(_mm512_sll_epi64(high->hi, past), skip));
+	const __m128i past = _mm_cvtsi32_si128((int)(used % 32)),
+		      back = _mm_cvtsi32_si128((int)(32 - used % 32));
 
-	return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+	return _mm512_or_si512(_mm512_sll_epi32(load_word(addrs, lanes, used / 32), past),
+	    _mm512_srl_epi32(load_word(addrs, lanes, used / 32 + 1), back));
 }
 
 /* Through the direct nodes; *lanes: where there was one. */
-static inline __m512i step_direct(const struct lpm_region *r, __m512i entry, const struct eight *low,
-    const struct eight *high, __mmask16 *lanes)
+static inline __m512i step_direct(const struct lpm_region *r, __m512i entry, __m512i key, __mmask16 *lanes)
 {
 	const __m512i direct = _mm512_set1_epi32((int)LPM_DIRECT), place = _mm512_set1_epi32((int)LPM_PLACE);
 	__m512i at = _mm512_slli_epi32(_mm512_and_si512(entry, place), 1);
 
 	*lanes = children(entry) & _mm512_test_epi32_mask(entry, direct);
-	at = _mm512_add_epi32(at, bits6(low, high, r->root_bits, LPM_DIRECT_BITS));
+	at = _mm512_add_epi32(at, _mm512_srli_epi32(key, 32 - LPM_DIRECT_BITS));
 	return _mm512_mask_i32gather_epi32(entry, *lanes, at, r->base, 4);
+}
+
+/* The first nodes where the root names no direct one; these take the place of that. */
+static inline __m512i step_around(const struct lpm_region *r, __m512i entry, __m512i key, __mmask16 direct)
+{
+	for (unsigned i = 0; i < LPM_DIRECT_BITS; i += LPM_STRIDE) {
+		__mmask16 lanes = children(entry) & (__mmask16)~direct;
+
+		if (lanes)
+			entry = step(r->base, entry, lanes, _mm512_slli_epi32(key, i));
+	}
+	return entry;
+}
+
+/* Past the first window, where few go: the nodes beyond root_bits + WINDOW_BITS. */
+static __attribute__((noinline)) void finish6(
+    const struct lpm_region *r, const uint8_t (*addrs)[16], __m512i *entry, unsigned groups)
+{
+	for (unsigned g = 0; g < groups; g++) {
+		__m512i key = _mm512_setzero_si512();
+		__mmask16 lanes;
+
+		for (unsigned used = WINDOW_BITS; (lanes = children(entry[g])); used += LPM_STRIDE) {
+			if (used % WINDOW_BITS == 0)
+				key = load_window(addrs + g * GROUP, lanes, r->root_bits + used);
+			entry[g] = step(r->base, entry[g], lanes, key);
+			key = _mm512_slli_epi32(key, LPM_STRIDE);
+		}
+	}
 }
 
 static inline void burst6(
     const struct lpm_region *r, const uint8_t (*addrs)[16], uint32_t *values, unsigned n)
 {
+	const __m128i skip = _mm_cvtsi32_si128((int)(32 - r->root_bits));
+	const __m128i past = _mm_cvtsi32_si128((int)r->root_bits);
 	unsigned groups = (n + GROUP - 1) / GROUP;
-	struct eight low[GROUPS], high[GROUPS];
-	__mmask16 direct[GROUPS], lanes;
-	__m512i entry[GROUPS];
-	bool deeper = true;
+	__mmask16 direct[GROUPS], around = 0, deeper = 0;
+	__m512i entry[GROUPS], key[GROUPS];
 
 	for (unsigned g = 0; g < groups; g++) {
-		unsigned left = n - g * GROUP;
+		struct sixteen a = load_sixteen(addrs + g * GROUP, n - g * GROUP);
 
-		low[g] = load_eight(addrs + g * GROUP, left);
-		high[g] = load_eight(addrs + g * GROUP + 8, left > 8 ? left - 8 : 0);
-		entry[g] = _mm512_i32gather_epi32(bits6(&low[g], &high[g], 0, r->root_bits), r->base, 4);
+		/* lanes without an address keep 0, which is no child */
+		entry[g] = _mm512_mask_i32gather_epi32(
+		    _mm512_setzero_si512(), lanes_of(n, g), _mm512_srl_epi32(a.first, skip), r->base, 4);
+		key[g] = _mm512_or_si512(_mm512_sll_epi32(a.first, past), _mm512_srl_epi32(a.second, skip));
 	}
-	for (unsigned g = 0; g < groups; g++)
-		entry[g] = step_direct(r, entry[g], &low[g], &high[g], &direct[g]);
-	for (unsigned used = r->root_bits; deeper; used += LPM_STRIDE) {
-		deeper = false;
+	for (unsigned g = 0; g < groups; g++) {
+		entry[g] = step_direct(r, entry[g], key[g], &direct[g]);
+		around |= children(entry[g]) & (__mmask16)~direct[g];
+	}
+	for (unsigned g = 0; g < groups && around; g++)
+		entry[g] = step_around(r, entry[g], key[g], direct[g]);
+	for (unsigned used = LPM_DIRECT_BITS; used < WINDOW_BITS; used += LPM_STRIDE) {
+		deeper = 0;
 		for (unsigned g = 0; g < groups; g++) {
-			lanes = children(entry[g]);
-			deeper |= lanes != 0;
-			if (used < r->root_bits + LPM_DIRECT_BITS) /* those are ahead */
-				lanes &= (__mmask16)~direct[g];
-			if (lanes)
-				entry[g] = step(
-				    r->base, entry[g], lanes, slot6(&low[g], used), slot6(&high[g], used));
+			entry[g] =
+			    step(r->base, entry[g], children(entry[g]), _mm512_slli_epi32(key[g], used));
+			deeper |= children(entry[g]);
 		}
 	}
+	if (deeper)
+		finish6(r, addrs, entry, groups);
 	for (unsigned g = 0; g < groups; g++)
 		_mm512_mask_storeu_epi32(values + g * GROUP, lanes_of(n, g), entry[g]);
 }

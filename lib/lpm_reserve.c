@@ -99,6 +99,21 @@ static unsigned count_crowded(const struct lpm_book *b, uint32_t block, unsigned
 	return count;
 }
 
+/* Direct nodes of a region with this root: for the crowded blocks, and some more, which come as routes do. As
+ * many as there are now if that serves, since a region of the same shape is copied (lpm_table.c:rebuild). */
+static unsigned wanted_directs(const struct lpm_table *t, const struct lpm_book *b, unsigned root_bits)
+{
+	unsigned crowded, now = lpm_table_region(t)->directs, more;
+
+	if (t->max_directs == 0 || root_bits != LPM_ROOT_BITS)
+		return 0;
+	crowded = count_crowded(b, b->root, 0);
+	more = crowded + crowded / 4 + 16;
+	if (t->candidates == 0 && now >= crowded && now <= 2 * more)
+		return now;
+	return more < t->max_directs ? more : t->max_directs;
+}
+
 /* A region for all that lives, this change, and growth. */
 static int region_for(const struct lpm_table *t, const struct lpm_book *b, unsigned root_bits,
     const struct need *need, struct lpm_region **fresh)
@@ -106,16 +121,12 @@ static int region_for(const struct lpm_table *t, const struct lpm_book *b, unsig
 	uint64_t live = t->pool.used - t->late_units,
 		 units = live + need->units + live / 2 + t->late_units + LPM_MIN_SPARE;
 	const struct lpm_region *now = lpm_table_region(t);
-	unsigned directs = 0;
+	unsigned directs = wanted_directs(t, b, root_bits);
 
 	/* nodes for what was direct and may be so no longer */
 	if (root_bits < now->root_bits)
 		units += lpm_root_units(now->root_bits);
 	units += now->directs_used * (LPM_DIRECT_CHILDREN + 1) * LPM_WIDE_UNITS(LPM_SLOTS);
-	if (t->max_directs && root_bits == LPM_ROOT_BITS)
-		directs = count_crowded(b, b->root, 0);
-	if (directs > t->max_directs)
-		directs = t->max_directs;
 	if (units + lpm_fixed_units(root_bits, directs) > LPM_MAX_UNITS)
 		return ERR_FULL;
 	*fresh = lpm_region_new(root_bits, directs, units);
@@ -133,11 +144,14 @@ static bool wants_region(const struct lpm_table *t, const struct lpm_book *b)
 	uint64_t live = t->pool.used - t->late_units, fixed = lpm_fixed_units(r->root_bits, r->directs);
 	uint64_t touched = t->pool.next - fixed, nodes = t->pool.end - fixed;
 
+	if (t->changes <= b->count / 16 + 64)
+		return false;
+	/* a quarter more each time, so that a growing table seldom asks */
+	if (t->candidates > r->directs / 16 && r->directs < t->max_directs)
+		return true;
 	if (t->changes <= b->count / 4 + 64)
 		return false;
 	if (wanted_root_bits(b, r->root_bits) != r->root_bits)
-		return true;
-	if (t->candidates > r->directs / 16 && r->directs < t->max_directs)
 		return true;
 	return nodes > 16 * LPM_MIN_SPARE &&
 	       (touched > live + live / 4 + t->late_units + LPM_MIN_SPARE || live < nodes / 8) &&

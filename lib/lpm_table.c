@@ -231,11 +231,15 @@ struct direct {
 	unsigned end; /* depth to which it reaches, in bits */
 };
 
-/* While a region is made: a direct node for a crowded block that lies at the root's end, else 0. */
-static uint32_t new_direct(struct lpm_region *r, const struct lpm_book_node *n)
+/* A direct node for a crowded block that lies at the root's end, else 0; its entries are 0. */
+static uint32_t new_direct(struct lpm_table *t, struct lpm_region *r, const struct lpm_book_node *n)
 {
-	if (lpm_book_children(n) < LPM_DIRECT_CHILDREN || r->directs_used == r->directs)
+	if (lpm_book_children(n) < LPM_DIRECT_CHILDREN)
 		return 0;
+	if (r->directs_used == r->directs) {
+		t->candidates++;
+		return 0;
+	}
 	return LPM_CHILD | LPM_DIRECT | lpm_fixed_units(r->root_bits, r->directs_used++);
 }
 
@@ -253,8 +257,8 @@ static uint32_t refresh_end(struct lpm_table *t, struct lpm_region *r, const str
 
 	if (old && !(old & LPM_CHILD))
 		entry = 0;
-	if (!entry && d->end == LPM_ROOT_BITS && r != lpm_table_region(t))
-		entry = new_direct(r, lpm_book_node(b, block));
+	if (!entry && d->end == LPM_ROOT_BITS)
+		entry = new_direct(t, r, lpm_book_node(b, block));
 	if (!(entry & LPM_DIRECT))
 		return open || !entry ? refresh_node(t, b, block, inherited, entry, open) : entry;
 	next = (struct direct){direct_of(t, entry), d->end + LPM_DIRECT_BITS};
@@ -351,9 +355,19 @@ static void refresh(struct lpm_table *t, struct lpm_region *r, const struct lpm_
 {
 	struct direct d = {root_of(r), r->root_bits};
 	_Atomic uint32_t *at = &d.entries[(uint32_t)(key >> (128 - d.end))];
+	const struct lpm_book_node *last = lpm_book_node(b, path->node[path->n - 1]);
 	uint32_t block = path->node[path->n - 1], inherited = path->inherited[path->n - 1], first;
 	unsigned begin = 0;
 
+	/* the first child of a block at the root's end: it may become direct now */
+	if (t->max_directs && depth == LPM_ROOT_BITS && depth == d.end && depth < path->depth &&
+	    last->children == changed && !(load(at) & LPM_DIRECT)) {
+		uint32_t old = load(at);
+
+		store(at, refresh_end(t, r, b, &d, block, inherited, 0, true));
+		retire_all(t, old);
+		return;
+	}
 	if (depth >= d.end && load(at) & LPM_DIRECT) {
 		begin = d.end;
 		d = (struct direct){direct_of(t, load(at)), d.end + LPM_DIRECT_BITS};
@@ -405,8 +419,5 @@ void lpm_table_refresh(struct lpm_table *t, const struct lpm_book *b, lpm_key ke
 	else
 		refresh(t, lpm_table_region(t), b, key, path, depth, changed);
 	t->changes++;
-	if (depth == LPM_ROOT_BITS && path->depth > depth &&
-	    lpm_book_children(lpm_book_node(b, path->node[path->n - 1])) == LPM_DIRECT_CHILDREN)
-		t->candidates++;
 	lpm_late_hand_over(t);
 }

@@ -18,6 +18,8 @@
 #define PREFIXES 120000
 #define BULK	 64
 #define LATE_MAX 4096
+#define STEADY	 40000 /* of the prefixes */
+#define BLOCKS	 400
 
 /* The oracle: one bit a level, the value at each node. Nodes stay. */
 struct oracle {
@@ -408,6 +410,42 @@ static void agrees_with_a_binary_trie_ipv6(void **state)
 	live_and_die(128);
 }
 
+/*
+ * A table large enough for a root of 18 bits, beside it more blocks of 18 bits than can be indexed directly,
+ * each of a few prefixes that come and go: the block's own, some shorter than its first child, some behind
+ * it.
+ */
+static void blocks_come_and_go(void **state)
+{
+	static const uint8_t lens[] = {17, 18, 19, 24, 25, 30, 31, 32, 36, 42, 48, 64};
+	static struct world w;
+
+	world_open(&w, 128);
+	for (size_t i = STEADY; i < PREFIXES; i++) {
+		struct prefix *p = &w.prefixes[i];
+		unsigned block = (unsigned)(i % BLOCKS), len = lens[i / BLOCKS % UNIT_COUNT(lens)];
+
+		*p = (struct prefix){
+		    .addr = {(uint8_t)(0x40 + block / 256), (uint8_t)block, 0x15, 0x2a, 0x55}, .len = len};
+		for (unsigned b = len; b < 128; b++)
+			p->addr[b / 8] &= (uint8_t) ~(0x80 >> b % 8);
+	}
+	for (size_t i = 0; i < STEADY; i++) {
+		change(&w, i, false);
+		release_some(&w, 3);
+	}
+	for (unsigned i = 0; i < 60000; i++) {
+		size_t at = STEADY + (unit_random(&w.seed) >> 8) % (PREFIXES - STEADY);
+
+		change(&w, at, i / 10000 % 2 ? i % 4 : i % 4 == 0);
+		release_some(&w, i % 1000 ? 8 : 0);
+		if (i % 500 == 0)
+			compare_by_form(&w, 8);
+	}
+	assert_true(world_usage(&w).lookup < (size_t)16 << 20);
+	world_close(&w);
+}
+
 /* Readers that are very late: the writer waits for them rather than grow without end. */
 static void waits_for_readers_when_too_much_is_late(void **state)
 {
@@ -435,6 +473,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(agrees_with_a_binary_trie_ipv4),
 	    cmocka_unit_test(agrees_with_a_binary_trie_ipv6),
+	    cmocka_unit_test(blocks_come_and_go),
 	    cmocka_unit_test(waits_for_readers_when_too_much_is_late),
 	};
 

@@ -68,9 +68,9 @@ def update(family, *options):
     return lambda bench: float(lpm(bench, "update", family, "--readers", "1", *options)["updates-per-second"]) / 1000
 
 
-def churn(family, updates):
+def churn(family, updates, *options):
     """Millions of lookups a second of a reader, beside so many updates a second."""
-    return alone("churn", family, "--rate", str(updates), *OURS)
+    return alone("churn", family, "--rate", str(updates), *OURS, *options)
 
 
 def lookup_case(name, mode, family, *options):
@@ -139,12 +139,14 @@ def count_cases(family):
     yield case("l2-misses", "misses", "DLmr", "DLmw")
 
 
-def churn_case(family):
-    return Case(f"lpm-churn/ipv{family}", "M lookups/s", "higher", churn(family, 100_000), "itself at rest", churn(family, 0),
-                PROGRAMS)
+def churn_cases(family):
+    """elsewhere: the same updates in another table, which nobody reads; what the reader loses there is the machine's doing."""
+    for name, options in (("", ()), ("-elsewhere", ("--elsewhere",))):
+        yield Case(f"lpm-churn/ipv{family}{name}", "M lookups/s", "higher", churn(family, 100_000, *options), "itself at rest",
+                   churn(family, 0, *options), PROGRAMS)
 
 
-CASES = [*family_cases(4), *family_cases(6), churn_case(4), churn_case(6), *count_cases(4), *count_cases(6),
+CASES = [*family_cases(4), *family_cases(6), *churn_cases(4), *churn_cases(6), *count_cases(4), *count_cases(6),
          *candidate_cases(4, ("byway", "rte_fib", "dxr18", "dxr19", "dxr20", "btree")),
          *candidate_cases(6, ("byway", "rte_fib", "btree"))]
 

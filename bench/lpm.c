@@ -22,6 +22,8 @@
  * 1536
  *   --readers N     0 or 1                                       --rate N       updates a second
  *
+ *   --elsewhere     churn: the updates are made in another table of the same routes
+ *
  * Prints "name value" pairs. Exit status 3: this machine lacks what the figure needs.
  */
 #include <getopt.h>
@@ -374,7 +376,7 @@ static const struct option long_options[] = {{"engine", required_argument, NULL,
     {"keys", required_argument, NULL, 'k'}, {"millis", required_argument, NULL, 'm'},
     {"values", required_argument, NULL, 'v'}, {"max-routes", required_argument, NULL, 'n'},
     {"touch", required_argument, NULL, 't'}, {"readers", required_argument, NULL, 'R'},
-    {"rate", required_argument, NULL, 'u'}, {NULL, 0, NULL, 0}};
+    {"rate", required_argument, NULL, 'u'}, {"elsewhere", no_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
 
 /* --random is used at once: it needs --family before it. */
 static int take_option(struct lpm_options *o, int opt, const char *text)
@@ -422,6 +424,9 @@ static int take_option(struct lpm_options *o, int opt, const char *text)
 		return n <= 1 ? 0 : ERR_RANGE;
 	case 'u':
 		o->rate = n;
+		return 0;
+	case 'w':
+		o->elsewhere = true;
 		return 0;
 	default:
 		return ERR_INVALID;

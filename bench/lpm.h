@@ -59,6 +59,7 @@ struct lpm_options {
 	const char *against; /* another engine, in its fastest form, measured in turns; or NULL */
 	unsigned family, burst, millis, touch, readers;
 	size_t n_keys, max_routes;
+	bool elsewhere;	  /* churn: the writer changes another table than the reader's */
 	bool small_pages; /* valgrind and DPDK's huge pages do not go together */
 	uint32_t n_values;
 	unsigned long rate; /* updates a second; 0: as many as can be */

@@ -142,11 +142,11 @@ static struct lpm_route *choose_routes(const struct lpm_table *t, size_t *n)
 }
 
 /*
- * Withdraws a batch, announces it again with other values: 2 * n calls. The batch begins at *at, which moves
- * on.
+ * Withdraws a batch, announces it again with the next of the table's values: 2 * n calls. The batch begins at
+ * *at, which moves on.
  */
-static int change_batch(
-    const struct lpm_side *s, struct lpm_route *routes, size_t n_routes, size_t *at, size_t n)
+static int change_batch(const struct lpm_side *s, struct lpm_route *routes, size_t n_routes, size_t *at,
+    size_t n, uint32_t n_values)
 {
 	int err = 0;
 
@@ -155,7 +155,7 @@ static int change_batch(
 	for (size_t i = 0; i < n && !err; i++)
 		err = s->e->del(s->t, &routes[*at + i]);
 	for (size_t i = 0; i < n && !err; i++) {
-		routes[*at + i].value ^= 1u << 20; /* above all values of tables */
+		routes[*at + i].value = 1 + routes[*at + i].value % n_values;
 		err = s->e->set(s->t, &routes[*at + i]);
 	}
 	if (err)
@@ -185,7 +185,7 @@ int lpm_run_update(const struct lpm_side *sides, unsigned n_sides, const struct 
 	if (o->readers)
 		read_reader(&r, &before);
 	for (n = 0; !err && now - start < o->millis * NSEC_PER_MSEC; n += 2 * batch) {
-		err = change_batch(sides, routes, n_routes, &at, batch);
+		err = change_batch(sides, routes, n_routes, &at, batch, o->n_values);
 		now = nsec_monotonic();
 	}
 	if (!err)
@@ -198,18 +198,23 @@ int lpm_run_update(const struct lpm_side *sides, unsigned n_sides, const struct 
 	return err;
 }
 
-/* Sleeps until so many updates are due; a writer that cannot keep up says so. */
+/* Sleeps until so many updates are due; a writer that cannot keep up says so. Elsewhere: what the reader
+ * still loses is the machine's. */
 int lpm_run_churn(const struct lpm_side *sides, unsigned n_sides, const struct lpm_options *o,
     const struct lpm_table *table)
 {
 	struct reader r = {.side = sides, .burst = o->burst};
 	size_t n_routes, at = 0, n = 0, batch = 32;
 	struct lpm_route *routes = choose_routes(table, &n_routes);
-	int err = routes ? start_reader(&r) : ERR_NOMEM;
+	struct lpm_side changed = *sides;
 	struct progress before = {0};
 	uint64_t start, now;
 	double reached;
+	int err;
 
+	if (o->elsewhere)
+		changed.t = changed.e->create(table);
+	err = routes && changed.t ? start_reader(&r) : ERR_NOMEM;
 	if (err)
 		return err;
 	usleep(SETTLE_MS * 1000);
@@ -217,7 +222,8 @@ int lpm_run_churn(const struct lpm_side *sides, unsigned n_sides, const struct l
 	read_reader(&r, &before);
 	while (!err && now - start < o->millis * NSEC_PER_MSEC) {
 		if ((double)n < (double)o->rate * (double)(now - start) / 1e9) {
-			err = change_batch(sides, routes, n_routes, &at, batch < n_routes ? batch : n_routes);
+			err = change_batch(&changed, routes, n_routes, &at,
+			    batch < n_routes ? batch : n_routes, o->n_values);
 			n += 2 * batch;
 		} else {
 			rcu_thread_offline();

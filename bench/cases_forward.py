@@ -78,11 +78,14 @@ CASES = [
     case4("forward4", forward4(FEW), FEW),
     case4("forward4/fresh", forward4(FEW, "--fresh"), FEW),
     case4("forward4/one-route", one_route, FEW),
+    case4("forward4/shared", forward4(FEW, "--members", "2"), FEW),  # each route over two next hops, by flow
     case6("forward6", "--fresh"),
     case6("forward6/same-hosts"),
     case4("forward4-cold", forward4(COLD), COLD),
     case4("forward4-cold/spill", forward4(SPILL), SPILL),
-    Case("workers", "Mpackets/s", "higher", workers(2), "one worker", workers(1), programs=("bench/workers",)),
+    Case("workers", "Mpackets/s", "higher", workers(2, "--ports", "2"), "one worker", workers(1), programs=("bench/workers",)),
+    # two queues of one port: of net_ring's, whose workers wait for each other at its counters
+    Case("workers/one-port", "Mpackets/s", "higher", workers(2), "one worker", workers(1), programs=("bench/workers",)),
     # one queue, so that one worker has to hand over: plain forwarding, where it should not, and 1,000 cycles of work a packet
     Case("workers/spread", "Mpackets/s", "higher", workers(2, *SPREAD), "one worker", workers(1, "--packets", "1024"),
          programs=("bench/workers",)),

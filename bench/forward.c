@@ -6,18 +6,18 @@
  * baseline.
  *
  *   forward [--family 4|6] [--packets N] [--burst N] [--next-hops N] [--millis N] [--routes FILE] [--cpu N]
- *           [--fresh] [--macswap]
+ *           [--members N] [--fresh] [--macswap]
  *
  * FILE: one prefix a line; without, one default route. Routes are dealt out at random to so many next hops,
- * all behind the one port. --fresh: each packet has another destination on each lap (written outside the
- * clock); without, as many destinations as packets return again and again, and of the table only what they
- * touch. --macswap measures the ports and the buffers alone: addresses swapped, no router.
+ * all behind the one port; --members: a route's group has so many of them, which share its flows. --fresh:
+ * each packet has another destination on each lap (written outside the clock); without, as many destinations
+ * as packets return again and again, and of the table only what they touch. --macswap measures the ports and
+ * the buffers alone: addresses swapped, no router.
  *
  * Prints "cycles-per-packet X cpu-cycles-per-packet Y packets N burst N routes N next-hops N huge 0|1
  * fresh 0|1".
  */
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
-#include "bench/traffic.h"
+#include "bench/setup.h"
 #include "dataplane/eal.h"
 #include "dataplane/fib.h"
 #include "dataplane/nexthop.h"
@@ -37,14 +37,13 @@
 #include "lib/log.h"
 #include "lib/nsec.h"
 
-#define MAX_PACKETS   524288
-#define MAX_NEXT_HOPS 4096
-#define SPARE_MBUFS   1024
-#define MBUF_BYTES    2560
-#define TABLES_MIB    64
+#define MAX_PACKETS 524288
+#define SPARE_MBUFS 1024
+#define MBUF_BYTES  2560
+#define TABLES_MIB  64
 
 struct bench {
-	unsigned packets, burst, next_hops, millis;
+	unsigned packets, burst, millis;
 	uint8_t family;
 	int cpu; /* -1: wherever the process may run */
 	const char *routes;
@@ -52,16 +51,8 @@ struct bench {
 	struct traffic traffic;
 	struct rte_ring *wire;
 	struct iface *ifc;
-	struct neigh neighbours[MAX_NEXT_HOPS];
-	struct nexthop vias[MAX_NEXT_HOPS];
-	uint32_t groups[MAX_NEXT_HOPS];
+	struct setup setup;
 };
-
-static int fail(const char *what)
-{
-	fprintf(stderr, "forward: %s\n", what);
-	return ERR_IO;
-}
 
 static int open_port(struct bench *b)
 {
@@ -72,47 +63,9 @@ static int open_port(struct bench *b)
 	b->wire = rte_ring_create(
 	    "wire", rte_align32pow2(b->packets + 1), SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (!b->wire || rte_eth_from_rings("loop", &b->wire, 1, &b->wire, 1, 0) < 0)
-		return fail("no ring port");
+		return setup_fail("no ring port");
 	if (iface_add(IFACE_PORT, "loop", &b->ifc) != 0 || port_open(&config, b->ifc, &msg) != 0)
-		return fail("the port does not open");
-	return 0;
-}
-
-/* Neighbours have the port's own address, so that what is sent to them comes back as ours to forward. */
-static int make_next_hops(struct bench *b)
-{
-	uint64_t mac = 0;
-
-	memcpy(&mac, b->ifc->port->mac, 6);
-	for (unsigned i = 0; i < b->next_hops; i++) {
-		b->neighbours[i] = (struct neigh){.iface = b->ifc->index, .mac = mac | NEIGH_MAC_VALID};
-		b->vias[i] =
-		    (struct nexthop){.kind = NEXTHOP_VIA, .iface = b->ifc->index, .neigh = &b->neighbours[i]};
-		if (group_index_alloc(&b->groups[i]) != 0)
-			return fail("no group");
-		atomic_store_explicit(
-		    &group_forward[b->groups[i]], (uintptr_t)&b->vias[i], memory_order_release);
-	}
-	return 0;
-}
-
-static int install_routes(const struct bench *b)
-{
-	for (size_t i = 0; i < b->traffic.n_routes; i++)
-		if (fib_set(FIBMSG_OVERLAY, &b->traffic.routes[i], FIB_CONTROL,
-			b->groups[traffic_random() % b->next_hops]) != 0)
-			return fail("a route is refused");
-	return 0;
-}
-
-static int add_packets(struct bench *b)
-{
-	for (unsigned i = 0; i < b->packets; i++) {
-		struct rte_mbuf *m = traffic_packet(&b->traffic, worker_pool, b->ifc->port->mac);
-
-		if (!m || rte_ring_enqueue(b->wire, m) != 0)
-			return fail("packet buffers exhausted");
-	}
+		return setup_fail("the port does not open");
 	return 0;
 }
 
@@ -164,7 +117,7 @@ static int measure(struct bench *b, struct traffic_clock *clock, uint64_t *sent)
 
 	circle(b, laps); /* caches and branches learn */
 	if (traffic_renew(&b->traffic, b->wire, b->fresh) != b->packets)
-		return fail("packets were lost: the figure would mean nothing");
+		return setup_fail("packets were lost: the figure would mean nothing");
 	end_ns = nsec_monotonic() + b->millis * NSEC_PER_MSEC;
 	before = count_sent(b);
 	while (nsec_monotonic() < end_ns) {
@@ -172,10 +125,10 @@ static int measure(struct bench *b, struct traffic_clock *clock, uint64_t *sent)
 		circle(b, laps);
 		traffic_clock_stop(clock);
 		if (traffic_renew(&b->traffic, b->wire, b->fresh) != b->packets)
-			return fail("packets were lost: the figure would mean nothing");
+			return setup_fail("packets were lost: the figure would mean nothing");
 	}
 	*sent = count_sent(b) - before;
-	return *sent ? 0 : fail("nothing was sent");
+	return *sent ? 0 : setup_fail("nothing was sent");
 }
 
 static int set_up(struct bench *b)
@@ -185,13 +138,14 @@ static int set_up(struct bench *b)
 	rcu_register_thread();
 	group_init();
 	if (traffic_load(&b->traffic, b->family, b->routes) != 0)
-		return fail("no route of the family in the file, or no such file");
+		return setup_fail("no route of the family in the file, or no such file");
 	if (fib_init() != 0 || workers_create(1, b->packets + SPARE_MBUFS, &msg) != 0)
-		return fail(msg.text);
+		return setup_fail(msg.text);
 	worker_table[0]->burst = (uint16_t)b->burst;
-	if (open_port(b) != 0 || make_next_hops(b) != 0 || install_routes(b) != 0)
+	if (open_port(b) != 0 || setup_make_next_hops(&b->setup, &b->ifc, 1) != 0 ||
+	    setup_install_routes(&b->setup, &b->traffic) != 0)
 		return ERR_IO;
-	return add_packets(b);
+	return setup_add_packets(&b->traffic, worker_pool, b->ifc->port->mac, b->wire, b->packets);
 }
 
 static int run(struct bench *b)
@@ -203,19 +157,21 @@ static int run(struct bench *b)
 		return ERR_IO;
 	traffic_clock_print(&clock, sent);
 	printf(" packets %u burst %u routes %zu next-hops %u huge %d fresh %d\n", b->packets, b->burst,
-	    b->traffic.n_routes, b->next_hops, eal_hugepages(), b->fresh);
+	    b->traffic.n_routes, b->setup.n, eal_hugepages(), b->fresh);
 	return 0;
 }
 
 static int check_options(const struct bench *b)
 {
 	if (b->burst == 0 || b->burst > WORKER_BURST)
-		return fail("--burst: expected 1 to 64");
+		return setup_fail("--burst: expected 1 to 64");
 	if (b->packets < b->burst || b->packets > MAX_PACKETS)
-		return fail("--packets: expected a burst to 524288");
-	if (b->next_hops == 0 || b->next_hops > MAX_NEXT_HOPS)
-		return fail("--next-hops: expected 1 to 4096");
-	return b->millis ? 0 : fail("--millis: expected 1 or more");
+		return setup_fail("--packets: expected a burst to 524288");
+	if (b->setup.n == 0 || b->setup.n > SETUP_NEXT_HOPS)
+		return setup_fail("--next-hops: expected 1 to 4096");
+	if (b->setup.members == 0 || b->setup.members > FIBMSG_MEMBERS)
+		return setup_fail("--members: expected 1 to 16");
+	return b->millis ? 0 : setup_fail("--millis: expected 1 or more");
 }
 
 static int parse(struct bench *b, int argc, char **argv)
@@ -224,7 +180,8 @@ static int parse(struct bench *b, int argc, char **argv)
 	    {"millis", required_argument, NULL, 'm'}, {"routes", required_argument, NULL, 'r'},
 	    {"burst", required_argument, NULL, 'b'}, {"next-hops", required_argument, NULL, 'n'},
 	    {"family", required_argument, NULL, 'f'}, {"cpu", required_argument, NULL, 'c'},
-	    {"fresh", no_argument, NULL, 'F'}, {"macswap", no_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+	    {"members", required_argument, NULL, 'M'}, {"fresh", no_argument, NULL, 'F'},
+	    {"macswap", no_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -237,7 +194,9 @@ static int parse(struct bench *b, int argc, char **argv)
 		else if (opt == 'b')
 			b->burst = number;
 		else if (opt == 'n')
-			b->next_hops = number;
+			b->setup.n = number;
+		else if (opt == 'M')
+			b->setup.members = number;
 		else if (opt == 'f')
 			b->family = number == 6 ? IP_V6 : IP_V4;
 		else if (opt == 'c')
@@ -254,23 +213,11 @@ static int parse(struct bench *b, int argc, char **argv)
 	return check_options(b);
 }
 
-/* Before anything is allocated: the memory is then near the core. */
-static int pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return 0;
-	CPU_ZERO(&set);
-	CPU_SET((unsigned)cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) == 0 ? 0 : fail("--cpu: there is no such CPU for us");
-}
-
 int main(int argc, char **argv)
 {
 	static struct bench b = {.packets = 256,
 	    .burst = WORKER_BURST,
-	    .next_hops = 64,
+	    .setup = {.n = 64, .members = 1},
 	    .millis = 500,
 	    .family = IP_V4,
 	    .cpu = -1};
@@ -284,9 +231,9 @@ int main(int argc, char **argv)
 	log_init("forward", LOG_LEVEL_WARN);
 	snprintf(prefix, sizeof(prefix), "byway-bench-%d", (int)getpid());
 	config.mem_mib = TABLES_MIB + (b.packets + SPARE_MBUFS) / 1024 * MBUF_BYTES / 1024;
-	err = pin(b.cpu);
+	err = setup_pin(b.cpu);
 	if (!err && eal_start(&config, &msg) != 0)
-		err = fail(msg.text);
+		err = setup_fail(msg.text);
 	if (!err)
 		err = run(&b);
 	fflush(stdout);

@@ -13,7 +13,6 @@
  */
 #include <arpa/inet.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,20 +24,19 @@
 #include <rte_prefetch.h>
 #include <rte_vect.h>
 
-#include "bench/traffic.h"
+#include "bench/setup.h"
 #include "dataplane/eal.h"
 #include "lib/ip_wire.h"
 #include "lib/nsec.h"
 
-#define BURST_MAX     64
-#define MAX_PACKETS   524288
-#define MAX_NEXT_HOPS 4096
-#define SPARE_MBUFS   1024
-#define MBUF_BYTES    2560
-#define TABLES_MIB    1024
-#define MAX_ROUTES    1048576
-#define TBL8S	      262144
-#define NO_ROUTE      INT32_MAX /* the largest next hop that its 4-byte entries hold */
+#define BURST_MAX   64
+#define MAX_PACKETS 524288
+#define SPARE_MBUFS 1024
+#define MBUF_BYTES  2560
+#define TABLES_MIB  1024
+#define MAX_ROUTES  1048576
+#define TBL8S	    262144
+#define NO_ROUTE    INT32_MAX /* the largest next hop that its 4-byte entries hold */
 
 struct bench {
 	unsigned packets, burst, next_hops, millis;
@@ -50,16 +48,10 @@ struct bench {
 	struct rte_mempool *pool;
 	struct rte_fib6 *fib;
 	uint16_t port;
-	uint8_t headers[MAX_NEXT_HOPS][16]; /* link header of a next hop, readable as 16 bytes */
+	uint8_t headers[SETUP_NEXT_HOPS][16]; /* link header of a next hop, readable as 16 bytes */
 };
 
 static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 1};
-
-static int fail(const char *what)
-{
-	fprintf(stderr, "minimal6: %s\n", what);
-	return ERR_IO;
-}
 
 static int open_port(struct bench *b)
 {
@@ -72,12 +64,12 @@ static int open_port(struct bench *b)
 	    "wire", rte_align32pow2(b->packets + 1), SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	id = b->pool && b->wire ? rte_eth_from_rings("loop", &b->wire, 1, &b->wire, 1, 0) : -1;
 	if (id < 0)
-		return fail("no ring port");
+		return setup_fail("no ring port");
 	b->port = (uint16_t)id;
 	if (rte_eth_dev_configure(b->port, 1, 1, &conf) != 0 ||
 	    rte_eth_rx_queue_setup(b->port, 0, 1024, 0, NULL, b->pool) != 0 ||
 	    rte_eth_tx_queue_setup(b->port, 0, 1024, 0, NULL) != 0 || rte_eth_dev_start(b->port) != 0)
-		return fail("the port does not start");
+		return setup_fail("the port does not start");
 	return 0;
 }
 
@@ -95,23 +87,12 @@ static int install_routes(struct bench *b)
 		memcpy(b->headers[i], &eth, sizeof(eth));
 	b->fib = rte_fib6_create("minimal6", SOCKET_ID_ANY, &conf);
 	if (!b->fib)
-		return fail("rte_fib6 has no memory");
+		return setup_fail("rte_fib6 has no memory");
 	for (size_t i = 0; i < b->traffic.n_routes; i++) {
 		const struct ip_prefix *p = &b->traffic.routes[i];
 
 		if (rte_fib6_add(b->fib, p->addr.b, p->len, traffic_random() % b->next_hops) != 0)
-			return fail("rte_fib6 refuses a route");
-	}
-	return 0;
-}
-
-static int add_packets(struct bench *b)
-{
-	for (unsigned i = 0; i < b->packets; i++) {
-		struct rte_mbuf *m = traffic_packet(&b->traffic, b->pool, own_mac);
-
-		if (!m || rte_ring_enqueue(b->wire, m) != 0)
-			return fail("packet buffers exhausted");
+			return setup_fail("rte_fib6 refuses a route");
 	}
 	return 0;
 }
@@ -198,9 +179,9 @@ static int measure(struct bench *b, uint64_t millis, struct traffic_clock *clock
 		*sent += circle(b, laps);
 		traffic_clock_stop(clock);
 		if (traffic_renew(&b->traffic, b->wire, b->fresh) != b->packets)
-			return fail("packets were lost: the figure would mean nothing");
+			return setup_fail("packets were lost: the figure would mean nothing");
 	}
-	return *sent ? 0 : fail("nothing was sent");
+	return *sent ? 0 : setup_fail("nothing was sent");
 }
 
 /* Tries each lookup and leaves the fastest in force. */
@@ -230,7 +211,7 @@ static int choose_lookup(struct bench *b, const char **name)
 		chosen = i;
 	}
 	*name = types[chosen].name;
-	return rte_fib6_select_lookup(b->fib, types[chosen].type) == 0 ? 0 : fail("no lookup");
+	return rte_fib6_select_lookup(b->fib, types[chosen].type) == 0 ? 0 : setup_fail("no lookup");
 }
 
 static int run(struct bench *b)
@@ -240,8 +221,9 @@ static int run(struct bench *b)
 	uint64_t sent;
 
 	if (traffic_load(&b->traffic, IP_V6, b->routes) != 0)
-		return fail("no IPv6 route in the file, or no such file");
-	if (open_port(b) != 0 || install_routes(b) != 0 || add_packets(b) != 0 ||
+		return setup_fail("no IPv6 route in the file, or no such file");
+	if (open_port(b) != 0 || install_routes(b) != 0 ||
+	    setup_add_packets(&b->traffic, b->pool, own_mac, b->wire, b->packets) != 0 ||
 	    choose_lookup(b, &lookup) != 0 || measure(b, b->millis, &clock, &sent) != 0)
 		return ERR_IO;
 	traffic_clock_print(&clock, sent);
@@ -279,21 +261,10 @@ static int parse(struct bench *b, int argc, char **argv)
 			return ERR_INVALID;
 	}
 	if (b->burst == 0 || b->burst > BURST_MAX || b->packets < b->burst || b->packets > MAX_PACKETS ||
-	    b->next_hops == 0 || b->next_hops > MAX_NEXT_HOPS || b->millis == 0)
-		return fail(
+	    b->next_hops == 0 || b->next_hops > SETUP_NEXT_HOPS || b->millis == 0)
+		return setup_fail(
 		    "--burst 1 to 64, --packets a burst to 524288, --next-hops 1 to 4096, --millis from 1");
 	return 0;
-}
-
-static int pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return 0;
-	CPU_ZERO(&set);
-	CPU_SET((unsigned)cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) == 0 ? 0 : fail("--cpu: there is no such CPU for us");
 }
 
 int main(int argc, char **argv)
@@ -309,9 +280,9 @@ int main(int argc, char **argv)
 		return 2;
 	snprintf(prefix, sizeof(prefix), "byway-bench-%d", (int)getpid());
 	config.mem_mib = TABLES_MIB + (b.packets + SPARE_MBUFS) / 1024 * MBUF_BYTES / 1024;
-	err = pin(b.cpu);
+	err = setup_pin(b.cpu);
 	if (!err && eal_start(&config, &msg) != 0)
-		err = fail(msg.text);
+		err = setup_fail(msg.text);
 	if (!err)
 		err = run(&b);
 	fflush(stdout);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packets a second of several workers on one memory port, as threads on cores of their own. Each receive
- * queue of the port is the far end of a transmit queue, so that packets circle; who fills the queues deals
- * packets out by flow, as a NIC's RSS does.
+ * Packets a second of several workers on memory ports, as threads on cores of their own. Each receive queue
+ * of a port is the far end of a transmit queue, so that packets circle; who fills the queues deals packets
+ * out by flow, as a NIC's RSS does.
  *
- *   workers --cpus LIST [--queues N] [--spread off|auto|always] [--packets N] [--family 4|6] [--routes FILE]
- *           [--millis N] [--work N]
+ *   workers --cpus LIST [--ports N | --queues N] [--spread off|auto|always] [--packets N] [--family 4|6]
+ *           [--routes FILE] [--millis N] [--work N]
  *
- * LIST: one CPU a worker. --packets: in flight for each worker. TTLs are renewed as frames are received,
- * inside the clock, since workers do not stop for it: a cost of both sides of a comparison.
+ * LIST: one CPU a worker. --ports: one for each worker, with one queue; without, one port with a queue for
+ * each worker. The second measures DPDK's driver, too: it counts what its queues pass in words side by side,
+ * and workers wait for each other there (a quarter of their time). --packets: in flight for each worker. TTLs
+ * are renewed as frames are received, inside the clock, since workers do not stop for it: a cost of both
+ * sides of a comparison.
  *
  * --work: so many cycles go by for each packet as it is sent, by the worker that sends it: what sealing it
  * would take.
@@ -27,7 +30,7 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
-#include "bench/traffic.h"
+#include "bench/setup.h"
 #include "dataplane/eal.h"
 #include "dataplane/fib.h"
 #include "dataplane/nexthop.h"
@@ -49,22 +52,14 @@
 #define LOW_TTL	    64
 
 struct bench {
-	unsigned packets, millis, workers, queues, work;
+	unsigned packets, millis, workers, ports, queues, work; /* queues: of a port */
 	uint8_t family;
 	const char *routes, *cpus;
 	struct traffic traffic;
-	struct rte_ring *wires[WORKER_MAX];
-	struct iface *ifc;
-	struct neigh neighbours[NEXT_HOPS];
-	struct nexthop vias[NEXT_HOPS];
-	uint32_t groups[NEXT_HOPS];
+	struct rte_ring *wires[WORKER_MAX][WORKER_MAX];
+	struct iface *ifc[WORKER_MAX];
+	struct setup setup;
 };
-
-static int fail(const char *what)
-{
-	fprintf(stderr, "workers: %s\n", what);
-	return ERR_IO;
-}
 
 /* Of the driver's receive function: the far end gives each packet a new life. */
 static uint16_t renew_ttl(
@@ -95,76 +90,103 @@ static uint16_t work(uint16_t port, uint16_t queue, struct rte_mbuf *pkts[], uin
 	return n;
 }
 
-/* A transmit queue a worker; its far end is the receive queue that the same worker polls, as far as there are
- * queues. */
-static int open_port(struct bench *b)
+static int make_wires(struct bench *b, unsigned port)
 {
-	struct fibmsg_port config = {.name = "loop",
-	    .device = "net_ring_loop",
-	    .queues = (uint8_t)b->queues,
-	    .mac = {2, 0, 0, 0, 0, 1}};
-	struct rte_ring *to[WORKER_MAX];
-	struct err_msg msg = {""};
 	char name[32];
 
-	if (iface_add(IFACE_PORT, "loop", &b->ifc) != 0)
-		return fail("no interface");
-	for (unsigned i = 0; i < b->queues; i++) {
-		snprintf(name, sizeof(name), "wire-%u", i);
-		b->wires[i] = rte_ring_create(
+	for (unsigned q = 0; q < b->queues; q++) {
+		snprintf(name, sizeof(name), "wire-%u-%u", port, q);
+		b->wires[port][q] = rte_ring_create(
 		    name, rte_align32pow2(b->packets * b->workers + 1), SOCKET_ID_ANY, RING_F_SC_DEQ);
-		if (!b->wires[i])
-			return fail("no memory for a wire");
+		if (!b->wires[port][q])
+			return setup_fail("no memory for a wire");
 	}
-	for (unsigned q = 0; q < b->workers; q++) /* its reader: worker_setup.c */
-		to[(b->ifc->index + q) % b->workers] = b->wires[q % b->queues];
-	if (rte_eth_from_rings("loop", b->wires, b->queues, to, b->workers, 0) < 0 ||
-	    port_open(&config, b->ifc, &msg) != 0)
-		return fail(msg.text);
-	for (uint16_t q = 0; q < b->queues; q++)
-		if (!rte_eth_add_rx_callback(b->ifc->port->dpdk_id, q, renew_ttl, NULL))
-			return fail("this DPDK has no callbacks");
-	for (uint16_t q = 0; b->work && q < b->workers; q++)
-		if (!rte_eth_add_tx_callback(b->ifc->port->dpdk_id, q, work, &b->work))
-			return fail("this DPDK has no callbacks");
 	return 0;
 }
 
-static int install_routes(struct bench *b)
+/* A transmit queue a worker; its far end is the receive queue that the same worker polls, as far as there are
+ * queues. */
+static int open_port(struct bench *b, unsigned port)
 {
-	uint64_t mac = 0;
+	struct fibmsg_port config = {.queues = (uint8_t)b->queues, .mac = {2, 0, 0, 0, 0, 1}};
+	struct iface **ifc = &b->ifc[port];
+	struct rte_ring *to[WORKER_MAX];
+	struct err_msg msg = {""};
 
-	memcpy(&mac, b->ifc->port->mac, 6);
-	for (unsigned i = 0; i < NEXT_HOPS; i++) {
-		b->neighbours[i] = (struct neigh){.iface = b->ifc->index, .mac = mac | NEIGH_MAC_VALID};
-		b->vias[i] =
-		    (struct nexthop){.kind = NEXTHOP_VIA, .iface = b->ifc->index, .neigh = &b->neighbours[i]};
-		if (group_index_alloc(&b->groups[i]) != 0)
-			return fail("no group");
-		atomic_store_explicit(
-		    &group_forward[b->groups[i]], (uintptr_t)&b->vias[i], memory_order_release);
-	}
-	for (size_t i = 0; i < b->traffic.n_routes; i++)
-		if (fib_set(FIBMSG_OVERLAY, &b->traffic.routes[i], FIB_CONTROL,
-			b->groups[traffic_random() % NEXT_HOPS]) != 0)
-			return fail("a route is refused");
+	snprintf(config.name, sizeof(config.name), "loop%u", port);
+	snprintf(config.device, sizeof(config.device), "net_ring_%s", config.name);
+	if (make_wires(b, port) != 0 || iface_add(IFACE_PORT, config.name, ifc) != 0)
+		return setup_fail("no interface");
+	for (unsigned q = 0; q < b->workers; q++) /* its reader: worker_setup.c */
+		to[((*ifc)->index + q) % b->workers] = b->wires[port][q % b->queues];
+	if (rte_eth_from_rings(config.name, b->wires[port], b->queues, to, b->workers, 0) < 0 ||
+	    port_open(&config, *ifc, &msg) != 0)
+		return setup_fail(msg.text);
+	for (uint16_t q = 0; q < b->queues; q++)
+		if (!rte_eth_add_rx_callback((*ifc)->port->dpdk_id, q, renew_ttl, NULL))
+			return setup_fail("this DPDK has no callbacks");
+	for (uint16_t q = 0; b->work && q < b->workers; q++)
+		if (!rte_eth_add_tx_callback((*ifc)->port->dpdk_id, q, work, &b->work))
+			return setup_fail("this DPDK has no callbacks");
 	return 0;
 }
 
+/* By which port a packet will leave. */
+static unsigned port_of(const struct bench *b, const struct rte_mbuf *m)
+{
+	const struct wire_eth *eth = rte_pktmbuf_mtod(m, const struct wire_eth *);
+	const struct fib_table *t = fib_table(FIBMSG_OVERLAY);
+	const struct nexthop *nh;
+	uint32_t group, dst_be = ((const struct wire_ip4 *)(eth + 1))->dst_be;
+
+	if (eth->type_be == htons(ETH_TYPE_IP4))
+		fib_lookup4(t, &dst_be, &group, 1);
+	else
+		fib_lookup6(t, &((const struct wire_ip6 *)(eth + 1))->dst, &group, 1);
+	nh = group_pick(group, 0);
+	for (unsigned p = 0; p < b->ports; p++)
+		if (b->ifc[p]->index == nh->iface)
+			return p;
+	return 0;
+}
+
+/* A packet that will leave by this port, so that it stays with one worker. */
+static struct rte_mbuf *make_packet(struct bench *b, unsigned port)
+{
+	struct rte_mbuf *m;
+
+	while ((m = traffic_packet(&b->traffic, worker_pool, b->ifc[0]->port->mac)) && port_of(b, m) != port)
+		rte_pktmbuf_free(m); /* and it comes back at the next turn */
+	return m;
+}
+
+/* As many on each wire. Buffers of one wire lie side by side: every other one would be in half of the core's
+ * sets. */
 static int add_packets(struct bench *b)
 {
-	for (unsigned i = 0; i < b->packets * b->workers; i++) {
-		struct rte_mbuf *m = traffic_packet(&b->traffic, worker_pool, b->ifc->port->mac);
+	unsigned each = b->packets * b->workers / b->ports / b->queues;
 
-		if (!m || rte_ring_enqueue(b->wires[i % b->queues], m) != 0)
-			return fail("packet buffers exhausted");
+	for (unsigned k = 0; k < b->ports * b->queues; k++) {
+		unsigned port = k / b->queues;
+
+		for (unsigned i = 0; i < each; i++) {
+			struct rte_mbuf *m = make_packet(b, port);
+
+			if (!m || rte_ring_enqueue(b->wires[port][k % b->queues], m) != 0)
+				return setup_fail("packet buffers exhausted");
+		}
 	}
 	return 0;
 }
 
 static uint64_t sent_by(const struct bench *b, unsigned worker)
 {
-	return __atomic_load_n(&worker_table[worker]->ifaces[b->ifc->index].tx_packets, __ATOMIC_RELAXED);
+	uint64_t sum = 0;
+
+	for (unsigned p = 0; p < b->ports; p++)
+		sum += __atomic_load_n(
+		    &worker_table[worker]->ifaces[b->ifc[p]->index].tx_packets, __ATOMIC_RELAXED);
+	return sum;
 }
 
 static void measure(const struct bench *b)
@@ -185,7 +207,7 @@ static void measure(const struct bench *b)
 	    (double)sum * (double)NSEC_PER_SEC / (double)took_ns, b->workers, b->queues);
 	for (unsigned i = 0; i < b->workers; i++)
 		printf("%s%.2f", i ? "," : "", sum ? (double)before[i] / (double)sum : 0);
-	printf(" away %u\n", spread_count_away(worker_table[b->ifc->index % b->workers]));
+	printf(" away %u\n", spread_count_away(worker_table[b->ifc[0]->index % b->workers]));
 }
 
 static int run(struct bench *b)
@@ -195,19 +217,23 @@ static int run(struct bench *b)
 	rcu_register_thread();
 	group_init();
 	if (traffic_load(&b->traffic, b->family, b->routes) != 0)
-		return fail("no route of the family in the file, or no such file");
+		return setup_fail("no route of the family in the file, or no such file");
 	if (fib_init() != 0 || workers_create(b->workers, b->packets * b->workers + SPARE_MBUFS, &msg) != 0)
-		return fail(msg.text);
-	if (open_port(b) != 0 || install_routes(b) != 0 || add_packets(b) != 0)
+		return setup_fail(msg.text);
+	for (unsigned p = 0; p < b->ports; p++)
+		if (open_port(b, p) != 0)
+			return ERR_IO;
+	if (setup_make_next_hops(&b->setup, b->ifc, b->ports) != 0 ||
+	    setup_install_routes(&b->setup, &b->traffic) != 0 || add_packets(b) != 0)
 		return ERR_IO;
 	rcu_thread_offline();
 	if (workers_launch() != 0)
-		return fail("the workers do not start");
+		return setup_fail("the workers do not start");
 	measure(b);
 	workers_stop();
 	for (unsigned r = 0; r < DROP_REASONS; r++)
 		if (workers_drop_count((enum drop_reason)r))
-			return fail("packets were lost: the figure would mean nothing");
+			return setup_fail("packets were lost: the figure would mean nothing");
 	return 0;
 }
 
@@ -215,9 +241,10 @@ static int parse(struct bench *b, int argc, char **argv)
 {
 	static const struct option options[] = {{"packets", required_argument, NULL, 'p'},
 	    {"millis", required_argument, NULL, 'm'}, {"routes", required_argument, NULL, 'r'},
-	    {"queues", required_argument, NULL, 'q'}, {"cpus", required_argument, NULL, 'c'},
-	    {"family", required_argument, NULL, 'f'}, {"spread", required_argument, NULL, 's'},
-	    {"work", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
+	    {"queues", required_argument, NULL, 'q'}, {"ports", required_argument, NULL, 'P'},
+	    {"cpus", required_argument, NULL, 'c'}, {"family", required_argument, NULL, 'f'},
+	    {"spread", required_argument, NULL, 's'}, {"work", required_argument, NULL, 'w'},
+	    {NULL, 0, NULL, 0}};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -229,6 +256,8 @@ static int parse(struct bench *b, int argc, char **argv)
 			b->millis = number;
 		else if (opt == 'q')
 			b->queues = number;
+		else if (opt == 'P')
+			b->ports = number;
 		else if (opt == 'f')
 			b->family = number == 6 ? IP_V6 : IP_V4;
 		else if (opt == 'w')
@@ -243,20 +272,28 @@ static int parse(struct bench *b, int argc, char **argv)
 			return ERR_INVALID;
 	}
 	if (!b->cpus)
-		return fail("--cpus: expected one CPU a worker, as in 0,1");
+		return setup_fail("--cpus: expected one CPU a worker, as in 0,1");
 	for (const char *p = b->cpus; p; p = strchr(p + 1, ','))
 		b->workers++;
+	if (b->ports > 1)
+		spread_mode = SPREAD_OFF;
 	if (b->queues == 0)
-		b->queues = b->workers;
+		b->queues = b->ports > 1 ? 1 : b->workers;
+	if (b->ports == 0 || (b->ports > 1 && (b->ports != b->workers || b->queues > 1)))
+		return setup_fail("--ports: expected 1, or a port of one queue for each worker");
 	if (b->workers > WORKER_MAX || b->queues > b->workers || b->packets < WORKER_BURST ||
 	    b->packets > MAX_PACKETS || b->millis == 0)
-		return fail("at most 8 CPUs, as many queues, --packets 64 to 65536, --millis from 1");
+		return setup_fail("at most 8 CPUs, as many queues, --packets 64 to 65536, --millis from 1");
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	static struct bench b = {.packets = 256, .millis = 500, .family = IP_V4};
+	static struct bench b = {.packets = 256,
+	    .millis = 500,
+	    .family = IP_V4,
+	    .ports = 1,
+	    .setup = {.n = NEXT_HOPS, .members = 1}};
 	char prefix[32];
 	struct eal_config config = {.prefix = prefix};
 	struct err_msg msg;
@@ -269,7 +306,7 @@ int main(int argc, char **argv)
 	config.cpus = b.cpus;
 	config.workers = b.workers;
 	config.mem_mib = TABLES_MIB + (b.packets * b.workers + SPARE_MBUFS) / 1024 * MBUF_BYTES / 1024;
-	err = eal_start(&config, &msg) == 0 ? run(&b) : fail(msg.text);
+	err = eal_start(&config, &msg) == 0 ? run(&b) : setup_fail(msg.text);
 	fflush(stdout);
 	eal_stop();
 	_exit(err ? 1 : 0);

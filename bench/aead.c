@@ -16,6 +16,8 @@
  *   --burst N       packets a call, 32
  *   --buffers N     packet buffers that are used in turn, 64; many, so that they come from farther away
  *
+ *   --choices       instead: what serves which kind of burst, and the nanoseconds a packet when it was tried
+ *
  * Prints "cycles-per-packet", "against-cycles-per-packet" (of the median turn, TSC) and "api". Exit status 3:
  * not on this machine.
  */
@@ -194,7 +196,7 @@ static void make_work(struct work *w, unsigned len, bool imix)
 struct options {
 	const char *engine, *isa, *arch, *api;
 	unsigned len;
-	bool imix;
+	bool imix, choices;
 };
 
 static int parse(int argc, char **argv, struct options *o, struct work *w)
@@ -202,7 +204,7 @@ static int parse(int argc, char **argv, struct options *o, struct work *w)
 	static const struct option known[] = {{"engine", 1, NULL, 'e'}, {"isa", 1, NULL, 'i'},
 	    {"arch", 1, NULL, 'a'}, {"api", 1, NULL, 'p'}, {"open", 0, NULL, 'o'}, {"len", 1, NULL, 'l'},
 	    {"imix", 0, NULL, 'x'}, {"burst", 1, NULL, 'b'}, {"buffers", 1, NULL, 'n'},
-	    {"millis", 1, NULL, 'm'}, {NULL, 0, NULL, 0}};
+	    {"millis", 1, NULL, 'm'}, {"choices", 0, NULL, 'c'}, {NULL, 0, NULL, 0}};
 	unsigned *const numbers[] = {
 	    ['l'] = &o->len, ['b'] = &w->burst, ['n'] = &w->n_buffers, ['m'] = &w->millis};
 	const char **const texts[] = {['e'] = &o->engine, ['i'] = &o->isa, ['a'] = &o->arch, ['p'] = &o->api};
@@ -215,6 +217,8 @@ static int parse(int argc, char **argv, struct options *o, struct work *w)
 			w->opens = true;
 		else if (opt == 'x')
 			o->imix = true;
+		else if (opt == 'c')
+			o->choices = true;
 		else if ((size_t)opt < sizeof(texts) / sizeof(texts[0]) && texts[opt])
 			*texts[opt] = optarg;
 		else
@@ -240,6 +244,17 @@ static int find_api(const char *name, struct side *theirs, struct work *w)
 	return -1;
 }
 
+static void print_choices(void)
+{
+	for (unsigned i = 0; i < AEAD_BURST_CHOICES; i++) {
+		struct aead_burst_choice c;
+
+		aead_burst_get_choice(i, &c);
+		printf("packets %u len %u name %s ns %llu\n", c.packets, c.len, c.name,
+		    (unsigned long long)c.seal_ns);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {.engine = "chosen", .api = "best", .len = 64};
@@ -262,6 +277,10 @@ int main(int argc, char **argv)
 	if (aead_burst_init(strcmp(o.engine, "chosen") == 0 ? NULL : o.engine)) {
 		fprintf(stderr, "aead: not on this machine: back end %s\n", o.engine);
 		return 3;
+	}
+	if (o.choices) {
+		print_choices();
+		return 0;
 	}
 	make_work(&w, o.len, o.imix);
 	if (find_api(o.api, &theirs, &w)) {

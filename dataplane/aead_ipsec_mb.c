@@ -281,7 +281,11 @@ static const char *arch_allowed(void)
 int aead_ipsec_mb_register(void)
 {
 	const char *arch = arch_allowed();
-	int err = arch ? aead_ipsec_mb_new(arch, &shared) : ERR_UNSUPPORTED;
+	int err;
+
+	if (shared)
+		return 0;
+	err = arch ? aead_ipsec_mb_new(arch, &shared) : ERR_UNSUPPORTED;
 
 	for (unsigned i = 0; i < THREADS && !err; i++)
 		err = aead_ipsec_mb_new(arch, &managers[i]);

@@ -21,6 +21,7 @@
 #include "dataplane/rcu.h"
 #include "dataplane/slow.h"
 #include "dataplane/spread.h"
+#include "dataplane/tunnel.h"
 #include "dataplane/tunnel_handover.h"
 #include "dataplane/worker.h"
 #include "lib/isa.h"
@@ -47,6 +48,8 @@ static const char usage_text[] =
     "      --cpus LIST        one CPU for each worker, as in 2,3 (default: any the process may use)\n"
     "      --isa NAME         instructions of the fast loops: avx512-vpopcntdq, avx512, avx2, sse or scalar\n"
     "                         (default: the best that this machine has)\n"
+    "      --aead NAME        back end of the tunnels' cipher (default: what is fastest here for each kind "
+    "of burst)\n"
     "      --spread WHEN      hand flows of a port with few queues to other workers: auto, off, always "
     "(default auto)\n"
     "  -m, --memory MIB       packet buffers and tables (default 96); huge pages are used when enough are "
@@ -67,6 +70,7 @@ enum {
 	OPT_WORKERS,
 	OPT_CPUS,
 	OPT_ISA,
+	OPT_AEAD,
 	OPT_SPREAD,
 	OPT_PCI,
 	OPT_UID,
@@ -80,6 +84,7 @@ static const struct option long_options[] = {
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"isa", required_argument, NULL, OPT_ISA},
+    {"aead", required_argument, NULL, OPT_AEAD},
     {"spread", required_argument, NULL, OPT_SPREAD},
     {"memory", required_argument, NULL, 'm'},
     {"pci", no_argument, NULL, OPT_PCI},
@@ -128,7 +133,8 @@ static int parse_isa(const char *text)
 	if (isa_select(text) == 0)
 		return 0;
 	fprintf(stderr,
-	    "byway-dataplane: --isa %s: expected avx512-vpopcntdq, avx512, avx2, sse or scalar, and a machine "
+	    "byway-dataplane: --isa %s: expected avx512-vpopcntdq, avx512, avx2, sse or scalar, and a "
+	    "machine "
 	    "that has "
 	    "it\n",
 	    text);
@@ -151,6 +157,9 @@ static int parse_option(struct options *o, int opt)
 		return 0;
 	case OPT_ISA:
 		return parse_isa(optarg);
+	case OPT_AEAD:
+		tunnel_force_cipher(optarg);
+		return 0;
 	case OPT_SPREAD:
 		if (spread_parse_mode(optarg, &spread_mode) == 0)
 			return 0;

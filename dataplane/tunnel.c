@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/aead_ipsec_mb.h"
 #include "dataplane/host.h"
 #include "dataplane/slow.h"
 #include "dataplane/tunnel_handover.h"
@@ -20,6 +21,12 @@
 #define PORT_FIRST 49152u /* RFC 6335 §6: dynamic ports, for tunnels that do not care */
 
 static bool with_uapi;
+static const char *cipher; /* of aead_burst_init */
+
+void tunnel_force_cipher(const char *name)
+{
+	cipher = name;
+}
 
 int tunnel_start(const char *state_dir, bool uapi, struct err_msg *msg)
 {
@@ -29,9 +36,15 @@ int tunnel_start(const char *state_dir, bool uapi, struct err_msg *msg)
 	if (err)
 		return err_set(msg, err, "the system has no source of randomness");
 	tunnel_handshake_start();
-	err = aead_burst_init(NULL);
+	(void)aead_ipsec_mb_register(); /* where it cannot run, others do */
+	err = aead_burst_init(cipher);
+	if (err == ERR_NOENT || err == ERR_UNSUPPORTED)
+		return err_set(msg, err,
+		    "--aead %s: expected a back end of the cipher that this machine can run: avx512-ifma, "
+		    "avx2, sse, portable, sodium or ipsec-mb",
+		    cipher);
 	if (err)
-		return err_set(msg, err, "this machine can run no back end of the cipher");
+		return err_set(msg, err, "no memory to try the back ends of the cipher in");
 	err = tunnel_key_store_open(state_dir, msg);
 	return err ? err : tunnel_state_open(state_dir, msg);
 }

@@ -31,6 +31,9 @@ void tunnel_pmtu_take(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 /* The tunnel interface that listens on this UDP port (host order), 0: none. RCU read side. */
 uint16_t tunnel_by_port(uint16_t udp_port);
 
+/* Before tunnel_start: one back end of the cipher for all bursts (aead_burst.h). The name must stay. */
+void tunnel_force_cipher(const char *name);
+
 /* Slow thread, once: the cipher, and what survived in state_dir (NULL: nothing is kept). uapi: tunnels have
  * sockets for stock `wg`. ERR_*. */
 int tunnel_start(const char *state_dir, bool uapi, struct err_msg *msg);

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The table of back ends, best first, and the one that goes packet by packet
- * through crypto.h. `chosen` is written by aead_burst_init before any worker
- * thread exists and only read afterwards.
+ * The table of back ends, the one that goes packet by packet through crypto.h, and which of them serves what
+ * kind of burst: no form is the best for one packet and for sixty-four. `choices` is written by
+ * aead_burst_init before any worker thread exists and only read afterwards.
  */
 #include "lib/aead_burst.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/aead_burst_internal.h"
 #include "lib/crypto.h"
 #include "lib/err.h"
+#include "lib/isa.h"
+#include "lib/nsec.h"
 
 static_assert(AEAD_BURST_KEY_LEN == CRYPTO_KEY_LEN && AEAD_BURST_TAG_LEN == CRYPTO_TAG_LEN, "one cipher");
 
@@ -55,7 +58,30 @@ static const struct aead_burst_backend *backends[BACKENDS_MAX] = {
     &aead_burst_portable,
 };
 
-static const struct aead_burst_backend *chosen = &sodium;
+/* Kinds of bursts: up to so many packets, tried with so many; of up to so many bytes on average, likewise. */
+static const struct {
+	uint32_t packets, tried;
+} counts[] = {{1, 1}, {4, 3}, {15, 8}, {AEAD_BURST_MAX, 32}};
+
+static const struct {
+	uint32_t len, tried;
+} sizes[] = {{128, 64}, {640, 384}, {UINT32_MAX, 1424}};
+
+#define COUNTS	  (sizeof(counts) / sizeof(counts[0]))
+#define SIZES	  (sizeof(sizes) / sizeof(sizes[0]))
+#define TRIES	  5u
+#define TRY_BYTES 8192u /* at least so many are sealed between two looks at the clock */
+#define HOPELESS  2u	/* so many times slower at the first try */
+
+static_assert(COUNTS * SIZES == AEAD_BURST_CHOICES, "one choice a kind");
+
+static struct {
+	const struct aead_burst_backend *backend;
+	uint64_t seal_ns;
+} choices[COUNTS][SIZES];
+
+/* What choices were measured under; a second aead_burst_init need not measure again. */
+static int measured_isa = -1;
 
 int aead_burst_add(const struct aead_burst_backend *backend)
 {
@@ -68,36 +94,129 @@ int aead_burst_add(const struct aead_burst_backend *backend)
 	return ERR_FULL;
 }
 
+static void choose(unsigned count, unsigned size, const struct aead_burst_backend *backend, uint64_t seal_ns)
+{
+	choices[count][size].backend = backend;
+	choices[count][size].seal_ns = seal_ns;
+}
+
+/* Nanoseconds a packet, of the best of some tries; gives up early on what is slower than best by far. */
+static uint64_t try_backend(
+    const struct aead_burst_backend *b, unsigned count, unsigned size, uint8_t *memory, uint64_t best)
+{
+	static const uint8_t key[AEAD_BURST_KEY_LEN];
+	uint64_t counters[AEAD_BURST_MAX], least = UINT64_MAX;
+	uint8_t *data[AEAD_BURST_MAX];
+	uint32_t lens[AEAD_BURST_MAX];
+	unsigned n = counts[count].tried, len = sizes[size].tried, calls = 1 + TRY_BYTES / (n * len);
+
+	for (unsigned i = 0; i < n; i++) {
+		counters[i] = i;
+		data[i] = memory + (size_t)i * (len + AEAD_BURST_TAG_LEN);
+		lens[i] = len;
+	}
+	b->seal(key, counters, data, lens, n); /* once for the caches and the clock of wide vectors */
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint64_t start = nsec_monotonic(), taken;
+
+		for (unsigned k = 0; k < calls; k++)
+			b->seal(key, counters, data, lens, n);
+		taken = (nsec_monotonic() - start) / calls / n;
+		least = taken < least ? taken : least;
+		if (least / HOPELESS > best)
+			break;
+	}
+	return least;
+}
+
+static int measure_backends(void)
+{
+	size_t len = (size_t)AEAD_BURST_MAX * (sizes[SIZES - 1].tried + AEAD_BURST_TAG_LEN);
+	uint8_t *memory = calloc(1, len);
+
+	if (!memory)
+		return ERR_NOMEM;
+	for (unsigned c = 0; c < COUNTS; c++)
+		for (unsigned s = 0; s < SIZES; s++) {
+			choose(c, s, NULL, UINT64_MAX);
+			for (unsigned i = 0; i < BACKENDS_MAX && backends[i]; i++) {
+				uint64_t ns, best = choices[c][s].seal_ns;
+
+				if (backends[i]->probe() != 0)
+					continue;
+				ns = try_backend(backends[i], c, s, memory, best);
+				if (ns < best)
+					choose(c, s, backends[i], ns);
+			}
+		}
+	free(memory);
+	measured_isa = (int)isa_selected();
+	return 0;
+}
+
 int aead_burst_init(const char *name)
 {
+	if (!name)
+		return measured_isa == (int)isa_selected() ? 0 : measure_backends();
 	for (unsigned i = 0; i < BACKENDS_MAX && backends[i]; i++) {
-		if (name && strcmp(name, backends[i]->name) != 0)
+		if (strcmp(name, backends[i]->name) != 0)
 			continue;
-		if (backends[i]->probe() == 0) {
-			chosen = backends[i];
-			return 0;
-		}
-		if (name)
+		if (backends[i]->probe() != 0)
 			return ERR_UNSUPPORTED;
+		for (unsigned k = 0; k < COUNTS * SIZES; k++)
+			choose(k / SIZES, k % SIZES, backends[i], 0);
+		measured_isa = -1;
+		return 0;
 	}
-	return name ? ERR_NOENT : ERR_UNSUPPORTED;
+	return ERR_NOENT;
+}
+
+/* Before aead_burst_init, the one that every machine can run. */
+static const struct aead_burst_backend *serving(unsigned count, unsigned size)
+{
+	const struct aead_burst_backend *b = choices[count][size].backend;
+
+	return b ? b : &sodium;
 }
 
 const char *aead_burst_name(void)
 {
-	return chosen->name;
+	return serving(COUNTS - 1, SIZES - 1)->name;
+}
+
+void aead_burst_get_choice(unsigned i, struct aead_burst_choice *out)
+{
+	assert(i < AEAD_BURST_CHOICES);
+	out->packets = counts[i / SIZES].packets;
+	out->len = sizes[i % SIZES].len;
+	out->name = serving(i / SIZES, i % SIZES)->name;
+	out->seal_ns = choices[i / SIZES][i % SIZES].seal_ns;
+}
+
+static const struct aead_burst_backend *find_choice(const uint32_t *lens, unsigned n)
+{
+	unsigned count = 0, size = 0;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += lens[i];
+	while (n > counts[count].packets)
+		count++;
+	while (sum > (uint64_t)sizes[size].len * n)
+		size++;
+	return serving(count, size);
 }
 
 void aead_burst_seal(const uint8_t key[AEAD_BURST_KEY_LEN], const uint64_t *counters, uint8_t *const *data,
     const uint32_t *lens, unsigned n)
 {
 	assert(n <= AEAD_BURST_MAX);
-	chosen->seal(key, counters, data, lens, n);
+	find_choice(lens, n)->seal(key, counters, data, lens, n);
 }
 
 uint64_t aead_burst_open(const uint8_t key[AEAD_BURST_KEY_LEN], const uint64_t *counters,
     uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
 	assert(n <= AEAD_BURST_MAX);
-	return chosen->open(key, counters, data, lens, n);
+	return find_choice(lens, n)->open(key, counters, data, lens, n);
 }

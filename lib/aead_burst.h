@@ -32,12 +32,27 @@ struct aead_burst_backend {
 int aead_burst_add(const struct aead_burst_backend *backend);
 
 /*
- * Once, before the workers start. name NULL: the first of the table that this machine can run.
- * ERR_NOENT: no back end of that name; ERR_UNSUPPORTED: this machine cannot run it.
+ * Once, before the workers start. name NULL: those that the machine can run are tried on bursts of several
+ * counts and lengths, which takes a few milliseconds, and each kind of burst gets the fastest; else this one
+ * serves all. ERR_NOENT: no back end of that name; ERR_UNSUPPORTED: this machine cannot run it, or isa.h does
+ * not allow it.
  */
 int aead_burst_init(const char *name);
-/* The name of the back end in use. */
+/* The name of the back end for full bursts of long packets. */
 const char *aead_burst_name(void);
+
+/* What serves a kind of burst: up to so many packets of up to so many bytes on average (UINT32_MAX: and all
+ * beyond). */
+struct aead_burst_choice {
+	uint32_t packets, len;
+	const char *name;
+	uint64_t seal_ns; /* a packet, when it was tried; 0: it was not, but named */
+};
+
+#define AEAD_BURST_CHOICES 12
+
+/* Kind i below AEAD_BURST_CHOICES, in order of packets, then of length. Any thread after aead_burst_init. */
+void aead_burst_get_choice(unsigned i, struct aead_burst_choice *out);
 
 /*
  * Seals n (0-64) packets in place: data[i] holds lens[i] bytes of plaintext and room for 16 more,

@@ -35,6 +35,13 @@
 #define TAGS		(MAC_GROUPS * MAC_LANES)
 #define SORT_BLOCKS_MAX 1023u /* longer packets are sorted as if they were so long */
 
+/* Measured, or near it: when Poly1305 of a packet goes alone (count_alone). */
+#define ALONE_POWERS_CYCLES   120
+#define ALONE_CYCLES	      90
+#define ALONE_BLOCK_CYCLES    3
+#define ALONE_BLOCKS_MIN      24
+#define LOCKSTEP_BLOCK_CYCLES 22
+
 /* Blocks that wait for a block call. */
 struct batch {
 	struct lane_nonces nonces;
@@ -347,6 +354,71 @@ static unsigned first_unfinished(const struct work *w, unsigned limit)
 	return filling->n ? filling->packets[0] : limit;
 }
 
+/* Cycles, roughly: what a packet costs alone, and what lanes in lockstep cost that are as long as this one.
+ */
+static int64_t cost_alone(int64_t blocks)
+{
+	return ALONE_CYCLES + blocks * ALONE_BLOCK_CYCLES;
+}
+
+static int64_t cost_lockstep(int64_t blocks)
+{
+	return blocks * LOCKSTEP_BLOCK_CYCLES;
+}
+
+/* How many of a group's packets had better go alone: few that are much longer than the rest. */
+static unsigned count_alone(const int64_t blocks[MAC_LANES], unsigned n)
+{
+	int64_t best = cost_lockstep(blocks[0]), alone = ALONE_POWERS_CYCLES;
+	unsigned k = 0;
+
+	if (blocks[0] < ALONE_BLOCKS_MIN || (n == MAC_LANES && blocks[0] < 2 * blocks[n - 1]))
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		int64_t cost;
+
+		alone += cost_alone(blocks[i]);
+		cost = alone + (i + 1 < n ? cost_lockstep(blocks[i + 1]) : 0);
+		if (cost < best) {
+			best = cost;
+			k = i + 1;
+		}
+	}
+	return k;
+}
+
+/* Eight packets from first on, or those that there are: then the last of them takes all lanes that are left.
+ */
+static void set_lanes(const struct work *w, unsigned first, struct mac_lanes *m)
+{
+	unsigned n = w->n - first < MAC_LANES ? w->n - first : MAC_LANES;
+
+	m->keys = &w->mac_keys[0][first];
+	m->stride = KEY_STRIDE;
+	for (unsigned i = 0; i < MAC_LANES; i++) {
+		unsigned p = first + (i < n ? i : n - 1);
+
+		m->data[i] = w->data[p];
+		m->lens[i] = m->whole_lens[i] = w->lens[p];
+		m->blocks[i] = count_mac_blocks(w->lens[p]);
+	}
+	m->alone = count_alone(m->blocks, n);
+	m->all_alone = m->alone == n;
+	for (unsigned i = 0; i < m->alone; i++) {
+		unsigned other = m->all_alone ? i : m->alone;
+
+		m->alone_data[i] = m->data[i];
+		m->data[i] = m->data[other];
+		m->lens[i] = m->lens[other];
+		m->blocks[i] = m->blocks[other];
+	}
+	m->most = m->least = m->blocks[0];
+	for (unsigned i = 1; i < MAC_LANES; i++) {
+		m->most = m->blocks[i] > m->most ? m->blocks[i] : m->most;
+		m->least = m->blocks[i] < m->least ? m->blocks[i] : m->least;
+	}
+}
+
 /* Of packets from first on: the tags of up to sixteen. */
 static void make_tags(const struct work *w, unsigned first, uint64_t low[TAGS], uint64_t high[TAGS])
 {
@@ -354,24 +426,8 @@ static void make_tags(const struct work *w, unsigned first, uint64_t low[TAGS], 
 	__m512i lows[MAC_GROUPS], highs[MAC_GROUPS];
 	unsigned groups = w->n - first > MAC_LANES ? 2 : 1;
 
-	for (unsigned g = 0; g < groups; g++) {
-		int64_t most = 0, least = INT64_MAX;
-
-		for (unsigned i = 0; i < MAC_LANES; i++) {
-			unsigned p = first + g * MAC_LANES + i < w->n ? first + g * MAC_LANES + i : w->n - 1;
-			int64_t blocks = count_mac_blocks(w->lens[p]);
-
-			m[g].data[i] = w->data[p];
-			m[g].lens[i] = w->lens[p];
-			m[g].blocks[i] = blocks;
-			most = blocks > most ? blocks : most;
-			least = blocks < least ? blocks : least;
-		}
-		m[g].most = most;
-		m[g].least = least;
-		m[g].keys = &w->mac_keys[0][first + g * MAC_LANES];
-		m[g].stride = KEY_STRIDE;
-	}
+	for (unsigned g = 0; g < groups; g++)
+		set_lanes(w, first + g * MAC_LANES, &m[g]);
 	if (groups == 2)
 		mac_two_groups(m, lows, highs);
 	else

@@ -12,6 +12,7 @@
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define MAC_LANES     8u
 #define MAC_BLOCK_LEN 16u
@@ -19,13 +20,18 @@
 #define CHUNK_LEN     64
 #define MAC_GROUPS    2u
 
-/* Eight packets; faster, the less they differ in length. */
+/* Eight packets; faster, the less they differ in length. The first few may go alone, each by itself in all
+ * lanes. */
 struct mac_lanes {
 	const uint8_t *data[MAC_LANES];
 	_Alignas(64) int64_t lens[MAC_LANES]; /* bytes */
 	int64_t blocks[MAC_LANES];
-	int64_t most, least;  /* of blocks */
-	const uint32_t *keys; /* word w of lane l at w * stride + l */
+	int64_t most, least; /* of blocks */
+	unsigned alone;	     /* so many; data, lens and blocks above are then a copy of another lane's */
+	bool all_alone;	     /* no lane goes in lockstep */
+	const uint8_t *alone_data[MAC_LANES];
+	_Alignas(64) int64_t whole_lens[MAC_LANES]; /* each packet's own, for the last block */
+	const uint32_t *keys;			    /* word w of lane l at w * stride + l */
 	unsigned stride;
 };
 
@@ -90,16 +96,25 @@ INLINED void mac_load_full(const struct mac_lanes *m, int64_t left, struct poly_
 		blocks[i] = poly_split(low[i], high[i], top);
 }
 
+/* The same where a packet has not begun, or ends within a block. */
 INLINED void mac_load_masked(const struct mac_lanes *m, int64_t left, struct poly_number blocks[CHUNK_BLOCKS])
 {
-	const __m512i at = _mm512_sub_epi64(_mm512_load_si512(m->blocks), _mm512_set1_epi64(left));
+	const __m512i zero = _mm512_setzero_si512(), all = _mm512_set1_epi64(-1);
+	const __m512i at = _mm512_sub_epi64(_mm512_loadu_si512(m->blocks), _mm512_set1_epi64(left));
+	const __m512i offset = _mm512_slli_epi64(at, 4);
+	const __m512i end = _mm512_add_epi64(offset, _mm512_set1_epi64(CHUNK_LEN));
+	const __m512i beyond = _mm512_max_epi64(_mm512_sub_epi64(end, _mm512_load_si512(m->lens)), zero);
 	__m512i rows[MAC_LANES], low[CHUNK_BLOCKS], high[CHUNK_BLOCKS];
+	_Alignas(64) uint64_t masks[MAC_LANES];
 
+	/* a shift by 64 or more leaves nothing */
+	_mm512_store_si512(masks,
+	    _mm512_and_si512(_mm512_sllv_epi64(all, _mm512_max_epi64(_mm512_sub_epi64(zero, offset), zero)),
+		_mm512_srlv_epi64(all, beyond)));
 	for (unsigned i = 0; i < MAC_LANES; i++) {
-		int64_t offset = (m->blocks[i] - left) * MAC_BLOCK_LEN;
+		uintptr_t from = (uintptr_t)m->data[i] + (uintptr_t)((m->blocks[i] - left) * MAC_BLOCK_LEN);
 
-		rows[i] = _mm512_maskz_loadu_epi8(
-		    mac_mask(offset, m->lens[i]), (const void *)((uintptr_t)m->data[i] + (uintptr_t)offset));
+		rows[i] = _mm512_maskz_loadu_epi8(masks[i], (const void *)from);
 	}
 	mac_transpose(rows, low, high);
 	for (unsigned i = 0; i < CHUNK_BLOCKS; i++) {
@@ -184,6 +199,111 @@ INLINED struct poly_number mac_long(
 	return h;
 }
 
+/* Powers of the keys, for lanes that go alone: power i+1, limb by limb, and the sixteenth. */
+struct mac_powers {
+	_Alignas(64) uint64_t first[8][LIMBS][MAC_LANES], sixteenth[LIMBS][MAC_LANES];
+};
+
+INLINED void mac_store(uint64_t out[LIMBS][MAC_LANES], struct poly_number a)
+{
+	for (unsigned i = 0; i < LIMBS; i++)
+		_mm512_store_si512(out[i], a.limb[i]);
+}
+
+INLINED struct poly_factor mac_spread(const uint64_t power[LIMBS][MAC_LANES], unsigned lane)
+{
+	struct poly_number a;
+
+	for (unsigned i = 0; i < LIMBS; i++)
+		a.limb[i] = _mm512_set1_epi64((int64_t)power[i][lane]);
+	return poly_make_factor(a);
+}
+
+/* Eight blocks of one packet, in lanes 0, 4, 1, 5, 2, 6, 3, 7, as pairs of halves come. */
+INLINED struct poly_number mac_load_eight(const uint8_t *data, int64_t offset, int64_t len)
+{
+	const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+	uintptr_t at = (uintptr_t)data + (uintptr_t)offset;
+	__m512i a, b, top = _mm512_set1_epi64(POLY_TOP);
+
+	if (offset >= 0 && offset + 2 * CHUNK_LEN <= len) {
+		a = _mm512_loadu_si512((const void *)at);
+		b = _mm512_loadu_si512((const void *)(at + CHUNK_LEN));
+	} else {
+		__m512i from = _mm512_set1_epi64(-(offset / (int)MAC_BLOCK_LEN));
+
+		a = _mm512_maskz_loadu_epi8(mac_mask(offset, len), (const void *)at);
+		b = _mm512_maskz_loadu_epi8(
+		    mac_mask(offset + CHUNK_LEN, len), (const void *)(at + CHUNK_LEN));
+		top = _mm512_maskz_mov_epi64(_mm512_cmpge_epi64_mask(order, from), top);
+	}
+	return poly_split(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b), top);
+}
+
+/*
+ * One packet, eight blocks a step, two steps for one reduction; it ends with a step, and what it lacks of the
+ * first one is zero. sum takes its limbs, in this lane.
+ */
+static void mac_one_alone(const uint8_t *data, int64_t len, const struct mac_powers *powers, unsigned lane,
+    uint64_t sums[LIMBS][MAC_LANES])
+{
+	const __m512i last =
+	    _mm512_setr_epi64(7, 3, 6, 2, 5, 1, 4, 0); /* powers of the last eight blocks, less one */
+	const struct poly_factor eighth = mac_spread(powers->first[7], lane);
+	const struct poly_factor sixteenth = mac_spread(powers->sixteenth, lane);
+	int64_t blocks = (len + MAC_BLOCK_LEN - 1) / MAC_BLOCK_LEN, steps = (blocks + 7) / 8;
+	int64_t offset = (blocks - steps * 8) * MAC_BLOCK_LEN;
+	struct poly_number h = mac_load_eight(data, offset, len), ends;
+	struct poly_factor final;
+
+	offset += 2 * CHUNK_LEN;
+	if (steps % 2 == 0) {
+		h = poly_add(mac_multiply(h, &eighth), mac_load_eight(data, offset, len));
+		offset += 2 * CHUNK_LEN;
+	}
+	for (; offset < len; offset += 4 * CHUNK_LEN) {
+		struct poly_sum sum;
+
+		poly_clear(&sum);
+		poly_add_product(&sum, mac_load_eight(data, offset, len), &eighth);
+		poly_add_product(&sum, h, &sixteenth);
+		h = poly_add(poly_reduce(sum), mac_load_eight(data, offset + 2 * CHUNK_LEN, len));
+	}
+	for (unsigned i = 0; i < LIMBS; i++)
+		ends.limb[i] = _mm512_i64gather_epi64(
+		    _mm512_add_epi64(_mm512_mullo_epi64(last, _mm512_set1_epi64(LIMBS * MAC_LANES)),
+			_mm512_set1_epi64(i * MAC_LANES + lane)),
+		    powers->first, 8);
+	final = poly_make_factor(ends);
+	h = mac_multiply(h, &final);
+	for (unsigned i = 0; i < LIMBS; i++)
+		sums[i][lane] = (uint64_t)_mm512_reduce_add_epi64(h.limb[i]);
+}
+
+/* The lanes that go alone, over what the others came to. powers: as for mac_absorb. */
+static __attribute__((noinline)) void mac_alone(
+    const struct mac_lanes *m, const struct poly_factor powers[CHUNK_BLOCKS], struct poly_number *h)
+{
+	_Alignas(64) uint64_t sums[LIMBS][MAC_LANES] = {{0}};
+	struct poly_number number[CHUNK_BLOCKS], eighth;
+	struct mac_powers all;
+	struct poly_factor f;
+
+	for (unsigned i = 0; i < CHUNK_BLOCKS; i++) {
+		memcpy(number[i].limb, powers[i].limb, sizeof(number[i].limb));
+		mac_store(all.first[i], number[i]);
+		eighth = mac_multiply(number[i], &powers[3]);
+		mac_store(all.first[4 + i], eighth);
+	}
+	f = poly_make_factor(eighth);
+	mac_store(all.sixteenth, mac_multiply(eighth, &f));
+	for (unsigned i = 0; i < m->alone; i++)
+		mac_one_alone(m->alone_data[i], m->whole_lens[i], &all, i, sums);
+	for (unsigned i = 0; i < LIMBS; i++)
+		h->limb[i] = _mm512_mask_mov_epi64(
+		    h->limb[i], (__mmask8)((1u << m->alone) - 1), _mm512_load_si512(sums[i]));
+}
+
 /*
  * §2.5, §2.8: the tags, as two halves a lane. Groups of eight go stage by stage, so that one computes while
  * the other waits for its own results.
@@ -191,7 +311,7 @@ INLINED struct poly_number mac_long(
 INLINED void mac_groups(
     const struct mac_lanes *m, unsigned groups, __m512i low[MAC_GROUPS], __m512i high[MAC_GROUPS])
 {
-	struct poly_number r[MAC_GROUPS], square[MAC_GROUPS], h[MAC_GROUPS];
+	struct poly_number r[MAC_GROUPS], square[MAC_GROUPS], h[MAC_GROUPS] = {0};
 	struct poly_factor powers[MAC_GROUPS][CHUNK_BLOCKS];
 	bool ragged[MAC_GROUPS], is_long = false;
 
@@ -201,7 +321,7 @@ INLINED void mac_groups(
 
 		r[g] = poly_split(r0, r1, _mm512_setzero_si512());
 		powers[g][0] = poly_make_factor(r[g]);
-		is_long |= m[g].most > CHUNK_BLOCKS;
+		is_long |= m[g].most > CHUNK_BLOCKS || m[g].alone;
 		ragged[g] = _mm512_test_epi64_mask(
 		    _mm512_load_si512(m[g].lens), _mm512_set1_epi64(MAC_BLOCK_LEN - 1));
 	}
@@ -214,12 +334,16 @@ INLINED void mac_groups(
 		powers[g][3] = poly_make_factor(mac_multiply(square[g], &powers[g][1]));
 	}
 	if (is_long)
-		for (unsigned g = 0; g < groups; g++)
-			h[g] = mac_long(&m[g], powers[g], ragged[g]);
+		for (unsigned g = 0; g < groups; g++) {
+			if (!m[g].all_alone)
+				h[g] = mac_long(&m[g], powers[g], ragged[g]);
+			if (m[g].alone)
+				mac_alone(&m[g], powers[g], &h[g]);
+		}
 	else
 		mac_short(m, groups, powers, ragged, h);
 	for (unsigned g = 0; g < groups; g++) {
-		h[g] = poly_add(h[g], poly_split(_mm512_setzero_si512(), _mm512_load_si512(m[g].lens),
+		h[g] = poly_add(h[g], poly_split(_mm512_setzero_si512(), _mm512_load_si512(m[g].whole_lens),
 					  _mm512_set1_epi64(POLY_TOP)));
 		h[g] = mac_multiply(h[g], &powers[g][0]);
 	}

@@ -387,23 +387,8 @@ static unsigned count_alone(const int64_t blocks[MAC_LANES], unsigned n)
 	return k;
 }
 
-/* Eight packets from first on, or those that there are: then the last of them takes all lanes that are left.
- */
-static void set_lanes(const struct work *w, unsigned first, struct mac_lanes *m)
+static void set_alone(struct mac_lanes *m)
 {
-	unsigned n = w->n - first < MAC_LANES ? w->n - first : MAC_LANES;
-
-	m->keys = &w->mac_keys[0][first];
-	m->stride = KEY_STRIDE;
-	for (unsigned i = 0; i < MAC_LANES; i++) {
-		unsigned p = first + (i < n ? i : n - 1);
-
-		m->data[i] = w->data[p];
-		m->lens[i] = m->whole_lens[i] = w->lens[p];
-		m->blocks[i] = count_mac_blocks(w->lens[p]);
-	}
-	m->alone = count_alone(m->blocks, n);
-	m->all_alone = m->alone == n;
 	for (unsigned i = 0; i < m->alone; i++) {
 		unsigned other = m->all_alone ? i : m->alone;
 
@@ -412,11 +397,35 @@ static void set_lanes(const struct work *w, unsigned first, struct mac_lanes *m)
 		m->lens[i] = m->lens[other];
 		m->blocks[i] = m->blocks[other];
 	}
-	m->most = m->least = m->blocks[0];
-	for (unsigned i = 1; i < MAC_LANES; i++) {
-		m->most = m->blocks[i] > m->most ? m->blocks[i] : m->most;
-		m->least = m->blocks[i] < m->least ? m->blocks[i] : m->least;
+}
+
+/* Eight packets from first on, or those that there are: then the last of them takes all lanes that are left.
+ */
+static void set_lanes(const struct work *w, unsigned first, struct mac_lanes *m)
+{
+	unsigned n = w->n - first < MAC_LANES ? w->n - first : MAC_LANES;
+
+	__m512i lane = _mm512_min_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), _mm512_set1_epi64(n - 1));
+	__m256i there = _mm256_maskz_loadu_epi32((__mmask8)((1u << n) - 1), w->lens + first);
+	__m512i lens = _mm512_permutexvar_epi64(lane, _mm512_cvtepu32_epi64(there));
+	__m512i blocks = _mm512_srli_epi64(_mm512_add_epi64(lens, _mm512_set1_epi64(MAC_BLOCK_LEN - 1)), 4);
+
+	m->keys = &w->mac_keys[0][first];
+	m->stride = KEY_STRIDE;
+	/* as vectors, because they are loaded as such at once */
+	_mm512_store_si512(m->lens, lens);
+	_mm512_store_si512(m->whole_lens, lens);
+	_mm512_store_si512(m->blocks, blocks);
+	for (unsigned i = 0; i < MAC_LANES; i++)
+		m->data[i] = w->data[first + (i < n ? i : n - 1)];
+	m->alone = count_alone(m->blocks, n);
+	m->all_alone = m->alone == n;
+	if (m->alone) {
+		set_alone(m);
+		blocks = _mm512_load_si512(m->blocks);
 	}
+	m->most = _mm512_reduce_max_epi64(blocks);
+	m->least = _mm512_reduce_min_epi64(blocks);
 }
 
 /* Of packets from first on: the tags of up to sixteen. */

@@ -25,7 +25,7 @@
 struct mac_lanes {
 	const uint8_t *data[MAC_LANES];
 	_Alignas(64) int64_t lens[MAC_LANES]; /* bytes */
-	int64_t blocks[MAC_LANES];
+	_Alignas(64) int64_t blocks[MAC_LANES];
 	int64_t most, least; /* of blocks */
 	unsigned alone;	     /* so many; data, lens and blocks above are then a copy of another lane's */
 	bool all_alone;	     /* no lane goes in lockstep */
@@ -100,7 +100,7 @@ INLINED void mac_load_full(const struct mac_lanes *m, int64_t left, struct poly_
 INLINED void mac_load_masked(const struct mac_lanes *m, int64_t left, struct poly_number blocks[CHUNK_BLOCKS])
 {
 	const __m512i zero = _mm512_setzero_si512(), all = _mm512_set1_epi64(-1);
-	const __m512i at = _mm512_sub_epi64(_mm512_loadu_si512(m->blocks), _mm512_set1_epi64(left));
+	const __m512i at = _mm512_sub_epi64(_mm512_load_si512(m->blocks), _mm512_set1_epi64(left));
 	const __m512i offset = _mm512_slli_epi64(at, 4);
 	const __m512i end = _mm512_add_epi64(offset, _mm512_set1_epi64(CHUNK_LEN));
 	const __m512i beyond = _mm512_max_epi64(_mm512_sub_epi64(end, _mm512_load_si512(m->lens)), zero);

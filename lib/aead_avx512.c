@@ -168,12 +168,70 @@ static void start_plan(struct work *w)
 	start_batch(&w->batches[1]);
 }
 
+/* Sixteen packets' counters, or those that there are, as nonces; other lanes are zero. */
+static void set_nonces(const struct work *w, unsigned first, unsigned n, struct lane_nonces *nonces)
+{
+	const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+	const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+	__mmask16 there = (__mmask16)((1u << n) - 1);
+	__m512i a = _mm512_maskz_loadu_epi64((__mmask8)there, w->counters + first);
+	__m512i b = _mm512_maskz_loadu_epi64((__mmask8)(there >> 8), w->counters + first + 8);
+
+	_mm512_store_si512(nonces->block, _mm512_setzero_si512());
+	_mm512_store_si512(nonces->low, _mm512_permutex2var_epi32(a, even, b));
+	_mm512_store_si512(nonces->high, _mm512_permutex2var_epi32(a, odd, b));
+}
+
+/*
+ * Sixteen packets of which but one block is left each, as bursts of short packets are: the whole batch as
+ * vectors. False: they are not so.
+ */
+static bool plan_sixteen(struct work *w, struct batch *b, unsigned limit)
+{
+	const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	const __m512i all = _mm512_set1_epi64(-1);
+	unsigned p = w->packet;
+	__m512i lens, rests, starts, masks[2];
+
+	if (p + LANES > limit || (w->wanted >> p & 0xffff) != 0xffff || w->at != rest_of(w->lens[p]))
+		return false;
+	lens = _mm512_loadu_si512(w->lens + p);
+	rests = _mm512_and_si512(lens, _mm512_set1_epi32(KILOBYTE_BLOCKS * BLOCK_LEN - 1));
+	if (_mm512_cmpge_epu32_mask(
+		_mm512_sub_epi32(rests, _mm512_set1_epi32(1)), _mm512_set1_epi32(BLOCK_LEN)))
+		return false;
+	starts = _mm512_sub_epi32(lens, rests);
+	set_nonces(w, p, LANES, &b->nonces);
+	_mm512_store_si512(
+	    b->nonces.block, _mm512_add_epi32(_mm512_srli_epi32(starts, 6), _mm512_set1_epi32(1)));
+	for (unsigned half = 0; half < 2; half++) {
+		__m512i start = _mm512_cvtepu32_epi64(
+		    half ? _mm512_extracti32x8_epi32(starts, 1) : _mm512_castsi512_si256(starts));
+		__m512i rest = _mm512_cvtepu32_epi64(
+		    half ? _mm512_extracti32x8_epi32(rests, 1) : _mm512_castsi512_si256(rests));
+
+		masks[half] = _mm512_srlv_epi64(all, _mm512_sub_epi64(_mm512_set1_epi64(BLOCK_LEN), rest));
+		_mm512_storeu_si512(b->masks + 8 * half, masks[half]);
+		_mm512_storeu_si512(
+		    b->data + 8 * half, _mm512_add_epi64(_mm512_loadu_si512(w->data + p + 8 * half), start));
+	}
+	_mm_storeu_si128((__m128i *)(void *)b->packets,
+	    _mm512_cvtepi32_epi8(_mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)p))));
+	b->ragged = _mm512_cmpneq_epi64_mask(_mm512_and_si512(masks[0], masks[1]), all);
+	b->n = LANES;
+	w->packet = p + LANES;
+	w->at = w->packet < w->n ? rest_of(w->lens[w->packet]) : 0;
+	return true;
+}
+
 /* Adds blocks of wanted packets below limit, from where the plan is, until the batch is full or they end. */
 static void plan_blocks(struct work *w, struct batch *b, unsigned limit)
 {
 	unsigned n = b->n, p = w->packet;
 	uint32_t at = w->at;
 
+	if (n == 0 && plan_sixteen(w, b, limit))
+		return;
 	while (p < limit) {
 		uint32_t len = w->lens[p];
 
@@ -199,20 +257,6 @@ static void plan_blocks(struct work *w, struct batch *b, unsigned limit)
 	b->n = n;
 	w->packet = p;
 	w->at = at;
-}
-
-/* Sixteen packets' counters, or those that there are, as nonces; other lanes are zero. */
-static void set_nonces(const struct work *w, unsigned first, unsigned n, struct lane_nonces *nonces)
-{
-	const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-	const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-	__mmask16 there = (__mmask16)((1u << n) - 1);
-	__m512i a = _mm512_maskz_loadu_epi64((__mmask8)there, w->counters + first);
-	__m512i b = _mm512_maskz_loadu_epi64((__mmask8)(there >> 8), w->counters + first + 8);
-
-	_mm512_store_si512(nonces->block, _mm512_setzero_si512());
-	_mm512_store_si512(nonces->low, _mm512_permutex2var_epi32(a, even, b));
-	_mm512_store_si512(nonces->high, _mm512_permutex2var_epi32(a, odd, b));
 }
 
 /* Where the next blocks go; chacha_blocks does the output of those before. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bursts of ChaCha20-Poly1305 in the sixteen lanes of AVX-512: docs/packet.md says how. A block call makes
+ * Bursts of ChaCha20-Poly1305 in the sixteen lanes of AVX-512: docs/crypto.md says how. A block call makes
  * the Poly1305 keys of sixteen packets, whose words are by lane already; kilobytes of one packet are sixteen
  * blocks; all other blocks of all packets queue for lanes; Poly1305 goes over eight packets in lockstep,
  * which is why they are sorted by length. Nothing branches on a secret or takes an address from one: lengths,

@@ -26,14 +26,13 @@ struct poly_sum {
 	__m512i low[LIMBS], high[LIMBS];
 };
 
-static inline __m512i poly_mask(unsigned bits)
+INLINED __m512i poly_mask(unsigned bits)
 {
 	return _mm512_set1_epi64((int64_t)((UINT64_C(1) << bits) - 1));
 }
 
 /* A block of sixteen bytes; top: 2^128, or zero where there is no block, as that bit of limb 2. */
-static inline __attribute__((always_inline)) struct poly_number poly_split(
-    __m512i low, __m512i high, __m512i top)
+INLINED struct poly_number poly_split(__m512i low, __m512i high, __m512i top)
 {
 	return (struct poly_number){{
 	    _mm512_and_si512(low, poly_mask(44)),
@@ -44,15 +43,14 @@ static inline __attribute__((always_inline)) struct poly_number poly_split(
 
 #define POLY_TOP (INT64_C(1) << 40) /* 2^128 in limb 2 */
 
-static inline __attribute__((always_inline)) struct poly_number poly_add(
-    struct poly_number a, struct poly_number b)
+INLINED struct poly_number poly_add(struct poly_number a, struct poly_number b)
 {
 	for (unsigned i = 0; i < LIMBS; i++)
 		a.limb[i] = _mm512_add_epi64(a.limb[i], b.limb[i]);
 	return a;
 }
 
-static inline __attribute__((always_inline)) struct poly_factor poly_make_factor(struct poly_number a)
+INLINED struct poly_factor poly_make_factor(struct poly_number a)
 {
 	struct poly_factor f;
 
@@ -65,15 +63,14 @@ static inline __attribute__((always_inline)) struct poly_factor poly_make_factor
 	return f;
 }
 
-static inline __attribute__((always_inline)) void poly_clear(struct poly_sum *s)
+INLINED void poly_clear(struct poly_sum *s)
 {
 	for (unsigned i = 0; i < LIMBS; i++)
 		s->low[i] = s->high[i] = _mm512_setzero_si512();
 }
 
 /* s += a * f. At most four products a sum. */
-static inline __attribute__((always_inline)) void poly_add_product(
-    struct poly_sum *s, struct poly_number a, const struct poly_factor *f)
+INLINED void poly_add_product(struct poly_sum *s, struct poly_number a, const struct poly_factor *f)
 {
 	for (unsigned i = 0; i < LIMBS; i++)
 		for (unsigned k = 0; k < LIMBS; k++) {
@@ -86,7 +83,7 @@ static inline __attribute__((always_inline)) void poly_add_product(
 }
 
 /* Limbs of their bits again, but for limb 1, which may keep a carry of a few bits. */
-static inline __attribute__((always_inline)) struct poly_number poly_reduce(struct poly_sum s)
+INLINED struct poly_number poly_reduce(struct poly_sum s)
 {
 	const __m512i mask = poly_mask(44);
 	__m512i carry, h0, h1, h2;
@@ -107,7 +104,7 @@ static inline __attribute__((always_inline)) struct poly_number poly_reduce(stru
 }
 
 /* The one number below the prime, modulo 2^128, as two halves. */
-static inline __attribute__((always_inline)) void poly_join(struct poly_number h, __m512i *low, __m512i *high)
+INLINED void poly_join(struct poly_number h, __m512i *low, __m512i *high)
 {
 	const __m512i mask = poly_mask(44);
 	__m512i h0 = h.limb[0], h1 = h.limb[1], h2 = h.limb[2], carry, g0, g1, g2;

@@ -35,6 +35,7 @@ static const struct aead_burst_backend by_table = {"sodium", probe_sodium, seal_
 
 static const struct aead_burst_backend *const forms[] = {
 #ifdef __x86_64__
+    &aead_burst_avx512_ifma,
     &aead_burst_avx2,
     &aead_burst_sse,
 #endif

@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#define POLY_PLAIN_C
+
 #include "lib/aead_burst_internal.h"
 #include "lib/aead_poly1305.h"
 #include "lib/aead_secret.h"

@@ -44,6 +44,20 @@ static struct tunnel_peer *find_by_destination(const struct tunnel *t, const str
 	return value == LPM_NONE ? NULL : tunnel_peer_by_index((uint16_t)(value - 1));
 }
 
+/*
+ * The peer that a route names: a tunnel's only one, or BGP's next hop. Where several peers share a tunnel, a
+ * destination on somebody's list is his, as with stock tunnels; a peer with a list gets nothing else.
+ */
+static struct tunnel_peer *find_named(struct tunnel_peer *named, const struct rte_mbuf *pkt)
+{
+	struct tunnel_peer *owner;
+
+	if (!atomic_load_explicit(&named->tunnel->by_lists, memory_order_relaxed))
+		return named;
+	owner = find_by_destination(named->tunnel, pkt);
+	return owner || !atomic_load_explicit(&named->any, memory_order_relaxed) ? owner : named;
+}
+
 static struct tunnel_peer *find_peer(struct rte_mbuf *pkt)
 {
 	struct pkt_meta *m = pkt_meta(pkt);
@@ -56,7 +70,7 @@ static struct tunnel_peer *find_peer(struct rte_mbuf *pkt)
 		ifc = iface_by_index(m->out);
 	} else {
 		if (m->nh->peer)
-			return m->nh->peer;
+			return find_named(m->nh->peer, pkt);
 		ifc = iface_by_index(m->nh->iface);
 	}
 	if (!ifc || ifc->kind != IFACE_TUNNEL || !rcu_dereference(ifc->tunnel))

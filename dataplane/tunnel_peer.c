@@ -79,10 +79,16 @@ static void forget_allowed_ip(struct tunnel_peer *p, const struct ip_prefix *a)
 	}
 }
 
+static void note_lists(struct tunnel *t)
+{
+	atomic_store_explicit(&t->by_lists, t->n_peers > 1 && t->n_allowed > 0, memory_order_relaxed);
+}
+
 static void drop_allowed_ips(struct tunnel_peer *p)
 {
 	for (size_t i = 0; i < p->n_allowed; i++)
 		del_from_table(p->tunnel, &p->allowed[i]);
+	p->tunnel->n_allowed -= p->n_allowed;
 	p->n_allowed = 0;
 }
 
@@ -98,6 +104,7 @@ static void note_only_peer(struct tunnel *t)
 			only = i;
 	}
 	atomic_store_explicit(&t->only_peer, only, memory_order_relaxed);
+	note_lists(t);
 }
 
 void tunnel_peer_remove(struct tunnel_peer *p)
@@ -274,7 +281,10 @@ int tunnel_allowed_ip_set(const struct fibmsg_allowed_ip *a, struct err_msg *msg
 		return err_set(msg, err, "allowed-ip of tunnel %s: %s", a->tunnel, err_text(err));
 	if (owner)
 		forget_allowed_ip(owner, &a->prefix);
+	else
+		p->tunnel->n_allowed++;
 	p->allowed[p->n_allowed++] = a->prefix;
+	note_lists(p->tunnel);
 	return 0;
 }
 
@@ -287,5 +297,7 @@ int tunnel_allowed_ip_del(const struct fibmsg_allowed_ip *a)
 	if (find_owner(p->tunnel, &a->prefix) != p)
 		return 0; /* it has moved to another peer since */
 	forget_allowed_ip(p, &a->prefix);
+	p->tunnel->n_allowed--;
+	note_lists(p->tunnel);
 	return del_from_table(p->tunnel, &a->prefix);
 }

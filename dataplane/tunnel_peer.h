@@ -130,6 +130,9 @@ struct tunnel {
 	_Atomic uint16_t port; /* UDP, host order; slow thread stores, workers load, relaxed */
 	_Atomic bool mss_clamp;
 	_Atomic bool cut_inner; /* fragment: inner. Slow thread stores, workers load; relaxed: a setting */
+	/* Several peers, and lists of allowed-IPs: these go before the peer that a route names. Slow thread
+	 * stores, workers load, relaxed. */
+	_Atomic bool by_lists;
 	_Atomic uint16_t only_peer; /* index of the only peer, TUNNEL_PEER_NONE: none or several */
 	struct lpm4 *allowed4;	    /* values: peer index + 1 */
 	struct lpm6 *allowed6;
@@ -140,7 +143,8 @@ struct tunnel {
 	struct wg_noise_identity identity;
 	struct wg_cookie_checker cookies;
 	unsigned n_peers;
-	bool keyless; /* `wg set` took its private key away: the identity is one that nobody knows */
+	size_t n_allowed; /* of all its peers */
+	bool keyless;	  /* `wg set` took its private key away: the identity is one that nobody knows */
 };
 
 /* Where a message came from. */

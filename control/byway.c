@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/byway_ask.h"
+#include "control/byway_import.h"
 #include "control/byway_show.h"
 
 #define MAX_WORDS 8
@@ -32,6 +33,7 @@ struct command {
 };
 
 static int run_check(const struct options *o, char **words, int n);
+static int run_import(const struct options *o, char **words, int n);
 
 /* A longer one goes before a shorter one that begins alike. */
 static const struct command commands[] = {
@@ -61,6 +63,13 @@ static const struct command commands[] = {
 	byway_show_version, NULL},
     {{"check"}, NULL, {"file"}, "judge a configuration file; needs no daemon and changes nothing", "", NULL,
 	run_check},
+    {{"import"}, NULL, {"file", "?directory"},
+	"make a tunnel of a wg-quick file: prints its YAML; needs no daemon",
+	"FILE is wg0.conf for a tunnel wg0. With DIRECTORY its keys are written there, mode 0600, else "
+	"/etc/byway is "
+	"named\n"
+	"as their place and nothing is written. What Byway has no place for is said on standard error.\n",
+	NULL, run_import},
     {{"reload"}, "reload", {0}, "put the changed configuration in force, or nothing when it has errors", "",
 	byway_show_findings, NULL},
     {{"wan", "override"}, "wan override", {"line", "to"}, "hold a line up or down; auto: let probes decide",
@@ -149,6 +158,11 @@ static int run_check(const struct options *o, char **words, int n)
 	fprintf(stderr,
 	    "byway: byway-control, which judges configurations, is not installed beside byway nor in PATH\n");
 	return BYWAY_EXIT_UNREACHABLE;
+}
+
+static int run_import(const struct options *o, char **words, int n)
+{
+	return byway_import(words[0], n > 1 ? words[1] : NULL);
 }
 
 /* How many of the words are the command's; 0: it is another one. */

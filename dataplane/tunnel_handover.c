@@ -319,6 +319,7 @@ bool tunnel_handover_restore(struct tunnel_peer *p)
 {
 	struct wg_session *s = NULL;
 	struct buf_reader r;
+	bool as_before = false;
 
 	for (size_t i = 0; i < n_entries; i++) {
 		const struct entry *e = &entries[i];
@@ -332,11 +333,13 @@ bool tunnel_handover_restore(struct tunnel_peer *p)
 		buf_reader_init(&r, handed + e->offset, e->len);
 		/* Another private key since then: its sessions are over. */
 		if (wg_session_read(&r, s) == 0 &&
-		    memcmp(s->own_key, p->tunnel->identity.public_key, sizeof(s->own_key)) == 0)
+		    memcmp(s->own_key, p->tunnel->identity.public_key, sizeof(s->own_key)) == 0) {
 			take_session(p, s);
+			as_before = p->current || !s->keys[WG_SESSION_CURRENT].present;
+		}
 		secret_free(s);
 		entries[i] = entries[--n_entries];
 		break;
 	}
-	return tunnel_handshake_can_seal(p);
+	return as_before;
 }

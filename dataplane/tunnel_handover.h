@@ -24,7 +24,8 @@ void tunnel_handover_open(int fd);
 void tunnel_handover_close(void);
 /* The UDP port that the tunnel had; 0: it is not known. */
 uint16_t tunnel_handover_port(const char *tunnel);
-/* A peer that is being made takes its sessions over. True if it can send at once. */
+/* A peer that is being made takes its sessions over. True if it is as it was: it can send at once, or had no
+ * key before either. */
 bool tunnel_handover_restore(struct tunnel_peer *p);
 
 #endif

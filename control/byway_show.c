@@ -48,11 +48,25 @@ void byway_show_ports(struct byway_view *v, json_t *row)
 	byway_table_row(&v->table, cells);
 }
 
+/* "203.0.113.7:51820 (home.example.org)", or why the name has no address. */
+static void show_endpoint(json_t *peer, char buf[BYWAY_CELL])
+{
+	const char *name = json_string_value(json_object_get(peer, "endpoint-name")),
+		   *why = json_string_value(json_object_get(peer, "endpoint-error"));
+
+	if (name == NULL)
+		snprintf(buf, BYWAY_CELL, "%.60s", byway_cell_text(peer, "endpoint"));
+	else
+		snprintf(buf, BYWAY_CELL, "%.60s (%.60s%s%.30s)", byway_cell_text(peer, "endpoint"), name,
+		    why != NULL ? ": " : "", why != NULL ? why : "");
+}
+
 static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 {
 	char mtu[BYWAY_CELL], handshake[BYWAY_CELL], rx[BYWAY_CELL], tx[BYWAY_CELL], rtt[BYWAY_CELL],
 	    line[BYWAY_CELL], origin[BYWAY_CELL * 2];
 	char carries[BYWAY_CELL], path[BYWAY_CELL];
+	char endpoint[BYWAY_CELL];
 	const bool follows = strcmp(byway_cell_text(tunnel, "line"), "-") == 0;
 	const char *verdict = byway_cell_text(peer, "verdict");
 	const char *cells[] = {
@@ -61,7 +75,7 @@ static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 	    byway_cell_number(tunnel, "mtu", mtu),
 	    json_is_true(json_object_get(tunnel, "up")) ? "up" : "down",
 	    byway_cell_text(peer, "name"),
-	    byway_cell_text(peer, "endpoint"),
+	    endpoint,
 	    strcmp(verdict, "unknown") == 0 ? "not probed" : verdict,
 	    byway_cell_time(peer, "handshake-ns", handshake),
 	    byway_cell_usec(peer, "rtt-us", rtt),
@@ -77,6 +91,7 @@ static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 	    peer != NULL && strstr(byway_cell_text(tunnel, "origin"), "changed") != NULL
 		? "; tunnel changed by wg set"
 		: "");
+	show_endpoint(peer, endpoint);
 	snprintf(line, sizeof(line), "%.40s%s", byway_cell_text(tunnel, "line-in-use"),
 	    follows ? " (active)" : "");
 	byway_table_row(&v->table, cells);

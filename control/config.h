@@ -86,12 +86,18 @@ struct config_peer_probe {
 	uint32_t interval_ms, timeout_ms, hold_down_ms, down_after;
 };
 
+/* An address and a port, or a host's name and a port: then the address has family 0. */
+struct config_endpoint {
+	struct ip_endpoint address;
+	const char *host; /* NULL: an address, or nothing */
+};
+
 struct config_peer {
 	struct config_at at;
 	const char *name;
 	uint8_t key[32];
 	const char *psk_path; /* NULL: none */
-	struct ip_endpoint endpoint;
+	struct config_endpoint endpoint;
 	uint32_t keepalive_s;
 	struct config_prefixes allowed_ips;
 	struct config_peer_probe *probe; /* never NULL after loading */

@@ -134,7 +134,8 @@ static void add_peer(const struct config *c, const struct config_tunnel *t, cons
 	memcpy(peer->key, p->key, sizeof(peer->key));
 	copy(peer->name, sizeof(peer->name), p->name);
 	copy(peer->psk_path, sizeof(peer->psk_path), p->psk_path);
-	peer->endpoint = p->endpoint;
+	if (p->endpoint.host == NULL) /* else endpoints.c fills it in */
+		peer->endpoint = p->endpoint.address;
 	peer->keepalive_s = (uint16_t)p->keepalive_s;
 	peer->any = p->allowed_ips.n == 0;
 	if (!p->probe->off && target != NULL)

@@ -10,6 +10,7 @@
 #include "control/ctl_commands.h"
 #include "control/ctl_rows.h"
 #include "control/daemon.h"
+#include "control/endpoints.h"
 #include "control/fibfeed.h"
 #include "lib/nsec.h"
 
@@ -65,12 +66,22 @@ static void ask(struct ctl_request *q, enum fibmsg_query kind, void (*row)(void 
 	}
 }
 
+/* What the dataplane does not know of a peer, beside what it does. */
+static json_t *noted_row(const struct ctl_request *q, const struct fibmsg *m)
+{
+	json_t *row = ctl_rows_from_fibmsg(m);
+
+	if (m->type == FIBMSG_ROW_PEER)
+		endpoints_note(q->daemon->endpoints, &m->u.row_peer, row);
+	return row;
+}
+
 /* Rows of the first query, as arrays by the value of nest_key, wait in q->json. */
 static void on_nested_row(void *arg, const struct fibmsg *m)
 {
 	struct ctl_request *q = arg;
 	const struct show *s = q->state;
-	json_t *row = ctl_rows_from_fibmsg(m);
+	json_t *row = noted_row(q, m);
 	const char *key = json_string_value(json_object_get(row, s->nest_key));
 	json_t *list = json_object_get(q->json, key);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/ctl_server.h"
+#include "control/endpoints.h"
 #include "control/local_routes.h"
 #include "lib/log.h"
 #include "lib/nsec.h"
@@ -32,6 +33,15 @@ static void start_bgp(struct daemon *d, bool restarting)
 
 	if (bgp_glue_configure(d->bgp, d->config, restarting, &msg) != 0)
 		log_err("BGP: %s", msg.text);
+}
+
+static void tell_objects(struct daemon *d)
+{
+	struct config_objects objects;
+
+	config_objects_build(d->config, d->overrides, d->n_overrides, &objects);
+	endpoints_fill(d->endpoints, &objects);
+	fibfeed_set_objects(d->feed, &objects);
 }
 
 static void refresh_routes(struct daemon *d)
@@ -91,8 +101,10 @@ static void on_tunnel_row(void *arg, const struct fibmsg *m)
 
 static void on_addresses_done(void *arg, int code, const char *text)
 {
-	if (code == 0)
-		refresh_routes(arg);
+	if (code != 0)
+		return;
+	refresh_routes(arg);
+	tell_objects(arg); /* endpoints by name go by what the lines have */
 }
 
 static void on_states_done(void *arg, int code, const char *text)
@@ -140,6 +152,7 @@ static void on_event(void *arg, const struct fibmsg *m)
 	case FIBMSG_EV_ADDRESS:
 		note_address(d, m->u.ev_address.iface, &m->u.ev_address.address, m->u.ev_address.added != 0);
 		refresh_routes(d);
+		tell_objects(d); /* endpoints by name go by what the lines have */
 		break;
 	case FIBMSG_EV_LINE:
 		log_info("line %s is %s%s: %s (%u groups moved)", l->port, verdicts[l->verdict % 3],
@@ -165,14 +178,6 @@ static void on_routes_changed(void *arg)
 	fibfeed_kick(d->feed);
 }
 
-static void tell_objects(struct daemon *d)
-{
-	struct config_objects objects;
-
-	config_objects_build(d->config, d->overrides, d->n_overrides, &objects);
-	fibfeed_set_objects(d->feed, &objects);
-}
-
 void daemon_apply(struct daemon *d, struct config *c)
 {
 	struct config *old = d->config;
@@ -183,6 +188,7 @@ void daemon_apply(struct daemon *d, struct config *c)
 	if (d->met_dataplane)
 		start_bgp(d, false);
 	refresh_routes(d);
+	endpoints_configure(d->endpoints);
 	tell_objects(d);
 	fibfeed_repeat_tunnels(d->feed);
 	config_free(old);
@@ -264,6 +270,8 @@ int daemon_start(
 	rc = ctl_server_new(d, options->run_dir, &d->ctl, msg);
 	if (rc != 0)
 		return rc;
+	d->endpoints = endpoints_new(d, tell_objects);
+	endpoints_configure(d->endpoints);
 	tell_objects(d);
 	refresh_routes(d);
 	return 0;
@@ -272,6 +280,8 @@ int daemon_start(
 void daemon_stop(struct daemon *d)
 {
 	ctl_server_free(d->ctl);
+	endpoints_free(d->endpoints);
+	d->endpoints = NULL;
 	fibfeed_free(d->feed);
 	d->feed = NULL;
 	bgp_glue_free(d->bgp);

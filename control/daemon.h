@@ -18,6 +18,7 @@
 
 struct event_base;
 struct ctl_server;
+struct endpoints;
 
 #define DAEMON_MAX_OVERRIDES 64
 
@@ -25,6 +26,7 @@ struct daemon_options {
 	const char *config_path;
 	const char *run_dir;
 	uint16_t bgp_port;
+	const char *name_server; /* "127.0.0.1:53" instead of the system's; NULL: the system's */
 };
 
 /* An address on a host interface that the dataplane told of, configured or not. */
@@ -41,6 +43,7 @@ struct daemon {
 	struct fibfeed *feed;
 	struct bgp_glue *bgp;
 	struct ctl_server *ctl;
+	struct endpoints *endpoints;
 	struct daemon_address *addresses;
 	size_t n_addresses;
 	struct config_override overrides[DAEMON_MAX_OVERRIDES];

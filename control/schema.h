@@ -31,7 +31,7 @@ enum schema_kind {	 /* what the field of the struct is */
 	SCHEMA_ADDR4,	 /* struct ip_addr, IPv4 alone */
 	SCHEMA_IFADDR,	 /* struct ip_prefix with host bits */
 	SCHEMA_PREFIX,	 /* struct ip_prefix */
-	SCHEMA_ENDPOINT, /* struct ip_endpoint */
+	SCHEMA_ENDPOINT, /* struct config_endpoint */
 	SCHEMA_RANGE,	 /* struct config_range */
 	SCHEMA_KEY,	 /* uint8_t[32] */
 	SCHEMA_MAC,	 /* uint8_t[6] */

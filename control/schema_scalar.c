@@ -236,6 +236,56 @@ static int read_text(const struct schema_field *f, const char *text, size_t len,
 	return 0;
 }
 
+/*
+ * RFC 1123 §2.1: labels of 1 to 63 letters, digits and hyphens inside, 253 bytes in all; the last one is no
+ * number, so that a mistyped address is no name.
+ */
+static bool is_host(const char *text, size_t len)
+{
+	size_t label = 0;
+	bool number = true;
+
+	if (len == 0 || len > 253)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const char c = text[i];
+		const bool digit = c >= '0' && c <= '9', letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+		if (c == '.') {
+			if (label == 0 || text[i - 1] == '-')
+				return false;
+			label = 0;
+			number = true;
+			continue;
+		}
+		if (!(digit || letter || (c == '-' && label > 0)) || ++label > 63)
+			return false;
+		number = number && digit;
+	}
+	return label > 0 && text[len - 1] != '-' && !number;
+}
+
+static int read_endpoint(const char *text, struct arena *a, struct config_endpoint *out)
+{
+	const char *colon = strrchr(text, ':');
+	struct config_endpoint e;
+	uint64_t port;
+
+	memset(&e, 0, sizeof(e));
+	if (ip_endpoint_parse(text, &e.address, NULL) == 0) {
+		memcpy(out, &e, sizeof(e));
+		return 0;
+	}
+	if (colon == NULL || !is_host(text, (size_t)(colon - text)) || read_number(colon + 1, &port) != 0)
+		return ERR_INVALID;
+	if (port < 1 || port > 65535)
+		return ERR_RANGE;
+	e.address.port = (uint16_t)port;
+	e.host = arena_copy_text(a, text, (size_t)(colon - text));
+	memcpy(out, &e, sizeof(e));
+	return 0;
+}
+
 static int read_kind(const struct schema_field *f, const char *text, size_t len, struct arena *a, void *out)
 {
 	struct config_opt opt = {.set = true};
@@ -274,7 +324,7 @@ static int read_kind(const struct schema_field *f, const char *text, size_t len,
 	case SCHEMA_PREFIX:
 		return ip_prefix_parse(text, out, NULL);
 	case SCHEMA_ENDPOINT:
-		return ip_endpoint_parse(text, out, NULL);
+		return read_endpoint(text, a, out);
 	case SCHEMA_RANGE:
 		return read_range(text, out);
 	case SCHEMA_KEY:
@@ -301,7 +351,8 @@ int schema_read_scalar(const struct schema_field *f, const char *text, size_t le
 	/* A quoted number is a text; addresses are often quoted because of their colons. */
 	const bool number = f->kind == SCHEMA_INT || f->kind == SCHEMA_OPT_INT || f->kind == SCHEMA_BOOL;
 
-	if (strlen(text) == len && (is_text(f->kind) || len < TEXT_MAX) && (plain || !number))
+	if (strlen(text) == len && (is_text(f->kind) || f->kind == SCHEMA_ENDPOINT || len < TEXT_MAX) &&
+	    (plain || !number))
 		rc = read_kind(f, text, len, a, out);
 	if (rc == 0)
 		return 0;
@@ -334,7 +385,7 @@ size_t schema_kind_size(enum schema_kind kind)
 	case SCHEMA_PREFIX:
 		return sizeof(struct ip_prefix);
 	case SCHEMA_ENDPOINT:
-		return sizeof(struct ip_endpoint);
+		return sizeof(struct config_endpoint);
 	case SCHEMA_RANGE:
 		return sizeof(struct config_range);
 	case SCHEMA_KEY:

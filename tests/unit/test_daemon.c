@@ -19,6 +19,7 @@
 
 #include "control/ctl_server.h"
 #include "lib/log.h"
+#include "tests/unit/dns_model.h"
 #include "tests/unit/fib_model.h"
 
 #define BGP_PORT 17900
@@ -79,6 +80,30 @@ static void reply_ack(uint32_t seq, int code, uint16_t index, const char *text)
 	reply(seq, &m);
 }
 
+/* The only tunnel, or its only peer, as far as they were told. */
+static void reply_tunnel(uint32_t seq, bool peer)
+{
+	for (size_t i = 0; i < t.n_objects; i++) {
+		const struct fibmsg_peer *p = &t.objects[i].u.peer;
+		struct fibmsg m;
+
+		if (t.objects[i].type != FIBMSG_SET_PEER)
+			continue;
+		memset(&m, 0, sizeof(m));
+		m.type = peer ? FIBMSG_ROW_PEER : FIBMSG_ROW_TUNNEL;
+		if (peer) {
+			memcpy(m.u.row_peer.tunnel, p->tunnel, sizeof(p->tunnel));
+			memcpy(m.u.row_peer.key, p->key, sizeof(p->key));
+			m.u.row_peer.endpoint = p->endpoint;
+			m.u.row_peer.handshake_ns = UINT64_MAX;
+		} else {
+			memcpy(m.u.row_tunnel.name, p->tunnel, sizeof(p->tunnel));
+		}
+		reply(seq, &m);
+		return;
+	}
+}
+
 static void take_query(uint32_t seq, const struct fibmsg_query_msg *q)
 {
 	struct fibmsg row = {.type = FIBMSG_ROW_LINE,
@@ -86,6 +111,8 @@ static void take_query(uint32_t seq, const struct fibmsg_query_msg *q)
 
 	if (q->kind == FIBMSG_QUERY_LINES)
 		reply(seq, &row);
+	if (q->kind == FIBMSG_QUERY_PEERS || q->kind == FIBMSG_QUERY_TUNNELS)
+		reply_tunnel(seq, q->kind == FIBMSG_QUERY_PEERS);
 	reply_end(seq);
 }
 
@@ -210,13 +237,27 @@ static void run_until(const unsigned *counter, unsigned value)
 	assert_true(*counter >= value);
 }
 
-static void start(const char *more, uint64_t generation)
+/* Whom the daemon asks for names. */
+static char name_server[32] = "127.0.0.1:9";
+
+static void start_daemon(void)
 {
-	const struct daemon_options options = {t.config_path, t.dir, BGP_PORT};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct daemon_options options = {t.config_path, t.dir, BGP_PORT, name_server};
 	struct config *config = NULL;
 	static struct diag diag;
 	struct err_msg msg = {0};
+
+	diag_init(&diag, t.config_path);
+	assert_int_equal(config_load(t.config_path, &diag, &config), 0);
+	t.daemon.base = t.base;
+	t.daemon.options = options;
+	if (daemon_start(&t.daemon, &options, config, &msg) != 0)
+		fail_msg("%s", msg.text);
+}
+
+static void start(const char *more, uint64_t generation)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	memset(&t, 0, sizeof(t));
 	strcpy(t.dir, "/tmp/byway-test-XXXXXX");
@@ -232,17 +273,13 @@ static void start(const char *more, uint64_t generation)
 	assert_int_equal(listen(t.listener, 4), 0);
 	t.acceptable = event_new(t.base, t.listener, EV_READ | EV_PERSIST, on_accept, NULL);
 	event_add(t.acceptable, NULL);
-	diag_init(&diag, t.config_path);
-	assert_int_equal(config_load(t.config_path, &diag, &config), 0);
-	t.daemon.base = t.base;
-	t.daemon.options = (struct daemon_options){t.config_path, t.dir, BGP_PORT};
-	if (daemon_start(&t.daemon, &options, config, &msg) != 0)
-		fail_msg("%s", msg.text);
+	start_daemon();
 }
 
 static void stop(void)
 {
-	static const char *const names[] = {"byway.yaml", "fib.sock", "control.sock", "overrides"};
+	static const char *const names[] = {
+	    "byway.yaml", "fib.sock", "control.sock", "overrides", "endpoints"};
 	char path[128];
 
 	daemon_stop(&t.daemon);
@@ -252,7 +289,8 @@ static void stop(void)
 	if (t.fd > 0)
 		close(t.fd);
 	close(t.listener);
-	event_base_free(t.base);
+	if (!dns_model.port)
+		event_base_free(t.base);
 	for (size_t i = 0; i < UNIT_COUNT(names); i++) {
 		snprintf(path, sizeof(path), "%s/%s", t.dir, names[i]);
 		unlink(path);
@@ -479,6 +517,103 @@ static void addresses_that_appear_make_routes(void **state)
 	stop();
 }
 
+static const char named_text[] =
+    "tunnels:\n  friend:\n    private-key: /etc/byway/friend.key\n    listen-port: 51820\n"
+    "    peers: [{ name: them, public-key: \"b60Ps3EXHMvQFPOlEKUM5EFGMBuzB0YhHkBc0qkIcmE=\",\n"
+    "              endpoint: \"friend.example.org:51821\" }]\n";
+
+/* The endpoint that the dataplane was told last; "" for none. */
+static const char *told_endpoint(void)
+{
+	static char text[IP_ENDPOINT_STRLEN];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < t.n_objects; i++) {
+		const struct ip_endpoint *e = &t.objects[i].u.peer.endpoint;
+
+		if (t.objects[i].type != FIBMSG_SET_PEER)
+			continue;
+		text[0] = '\0';
+		if (e->addr.family != IP_NONE)
+			ip_endpoint_format(e, text);
+	}
+	return text;
+}
+
+static void await_endpoint(const char *text)
+{
+	for (unsigned i = 0; i < 100 && strcmp(told_endpoint(), text) != 0; i++)
+		run_ms(20);
+	assert_string_equal(told_endpoint(), text);
+}
+
+/* The daemon with a name server of ours. */
+static void start_named(const char *v4, const char *v6)
+{
+	start("", 0);
+	dns_model_start(t.base);
+	dns_model.v4[0] = v4;
+	dns_model.v6[0] = v6;
+	daemon_stop(&t.daemon);
+	memset(&t.daemon, 0, sizeof(t.daemon));
+	strcpy(name_server, dns_model.address);
+	write_config(config_text, named_text);
+	start_daemon();
+	run_until(&t.n_ends, 1);
+}
+
+static void stop_named(void)
+{
+	stop();
+	dns_model_stop();
+	dns_model.port = NULL;
+	event_base_free(t.base);
+	strcpy(name_server, "127.0.0.1:9");
+}
+
+/* The dataplane is told addresses, of the family that the line has; before there is one it waits. */
+static void an_endpoint_by_name_is_told_as_an_address(void **state)
+{
+	struct fibmsg m = {.type = FIBMSG_EV_ADDRESS, .u.ev_address = {.iface = "wan1", .added = 1}};
+	char *answer;
+
+	start_named("203.0.113.7", "2001:db8::7");
+	await_endpoint("203.0.113.7:51821");
+	answer = ask("{\"command\":\"show tunnels\"}\n");
+	assert_non_null(strstr(answer, "\"endpoint-name\":\"friend.example.org\""));
+	assert_null(strstr(answer, "endpoint-error"));
+	/* Both lines that may carry it get IPv6. */
+	assert_int_equal(ip_ifaddr_parse("2001:db8:1::10/64", &m.u.ev_address.address, NULL), 0);
+	reply(0, &m);
+	run_ms(50);
+	assert_string_equal(told_endpoint(), "203.0.113.7:51821");
+	strcpy(m.u.ev_address.iface, "wan2");
+	reply(0, &m);
+	await_endpoint("[2001:db8::7]:51821");
+	/* Another control, whose name server is silent, knows it still. */
+	dns_model.silent = true;
+	daemon_stop(&t.daemon);
+	memset(&t.daemon, 0, sizeof(t.daemon));
+	start_daemon();
+	run_until(&t.n_ends, t.n_ends + 1);
+	assert_string_equal(told_endpoint(), "203.0.113.7:51821");
+	stop_named();
+}
+
+static void a_name_without_address_is_shown(void **state)
+{
+	char *answer;
+
+	start_named(NULL, NULL);
+	for (unsigned i = 0; i < 100 && dns_model.questions < 2; i++)
+		run_ms(20);
+	run_ms(50);
+	assert_string_equal(told_endpoint(), "");
+	answer = ask("{\"command\":\"show tunnels\"}\n");
+	assert_non_null(strstr(answer, "\"endpoint-error\":\"no address\""));
+	stop_named();
+}
+
 /* ---- a BGP neighbour of a few bytes ---- */
 
 static const char neighbour_text[] = "bgp:\n  as: 65001\n  networks: [10.1.0.0/24]\n"
@@ -630,6 +765,8 @@ int main(void)
 	    cmocka_unit_test(reload_repeats_tunnels),
 	    cmocka_unit_test(override_reaches_the_line_and_outlives_a_restart),
 	    cmocka_unit_test(addresses_that_appear_make_routes),
+	    cmocka_unit_test(an_endpoint_by_name_is_told_as_an_address),
+	    cmocka_unit_test(a_name_without_address_is_shown),
 	    cmocka_unit_test(routes_of_a_neighbour_reach_the_dataplane),
 	    cmocka_unit_test(requests_are_answered_in_order_and_bad_ones_by_a_sentence),
 	    cmocka_unit_test(random_bytes_and_endless_lines_do_no_harm),

@@ -140,7 +140,7 @@ bool tunnel_outer_cut(struct worker *w, struct rte_mbuf *pkt, const struct tunne
 
 	if (path->remote.addr.family == IP_V4)
 		return false;
-	n = fragment_own6(w, pkt, path->mtu, pieces);
+	n = fragment_own6(w, pkt, path->mtu > IP6_MIN_MTU ? path->mtu : IP6_MIN_MTU, pieces);
 	if (n)
 		forward_packets(w, pieces, n);
 	return true;

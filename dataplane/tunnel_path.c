@@ -14,6 +14,7 @@
 #include "dataplane/monitor.h"
 #include "dataplane/nexthop.h"
 #include "dataplane/tunnel_peer.h"
+#include "lib/ip_wire.h"
 
 #define ETHERNET_MTU 1500u
 
@@ -103,7 +104,7 @@ static void fill_mtu(const struct tunnel_peer *p, const struct iface *line, stru
 	path->dont_fragment = v4 && p->tunnel->config.fragment != FIBMSG_FRAGMENT_OUTER;
 	path->inner_mtu = TUNNEL_UNLIMITED;
 	if (!v4 || path->dont_fragment || path->mtu == p->path_mtu)
-		path->inner_mtu = path->mtu > overhead ? path->mtu - overhead : 1;
+		path->inner_mtu = path->mtu > overhead + IP4_MIN_MTU ? path->mtu - overhead : IP4_MIN_MTU;
 }
 
 /* True if the path changed. */

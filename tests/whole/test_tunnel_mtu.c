@@ -529,6 +529,13 @@ static void test_line_mtu(void **state)
 	atomic_store(&wan1.ifc->mtu, 1400);
 	tunnel_lines_changed();
 	assert_int_equal(row().mtu, 1340);
+	/* one that can carry nothing leaves the least that IPv4 knows, and all ends in bounds */
+	atomic_store(&wan1.ifc->mtu, 70);
+	tunnel_lines_changed();
+	assert_int_equal(row().mtu, IP4_MIN_MTU);
+	send_inner(false, 1500, false);
+	while (receive_outer())
+		;
 	atomic_store(&wan1.ifc->mtu, 1500);
 	tunnel_lines_changed();
 	assert_int_equal(row().mtu, 1440);

@@ -264,7 +264,7 @@ int tunnel_set(const struct fibmsg_tunnel *config, struct err_msg *msg)
 	update_mtu(t);
 	if (made && with_uapi)
 		uapi_open(t);
-	tunnel_lines_changed();
+	tunnel_timer_follow(t); /* its own peers: a thousand tunnels are set in a row */
 out:
 	crypto_wipe(key, sizeof(key));
 	return err;

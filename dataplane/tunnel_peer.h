@@ -284,6 +284,7 @@ void tunnel_queue_send_keepalive(struct tunnel_peer *p);
 /* tunnel_timer.c: slow thread. */
 uint64_t tunnel_now_ns(void); /* the slow thread's time, or that of the last tick if that is later */
 void tunnel_timer_touch(struct tunnel_peer *p); /* something changed: ask its timers soon */
+void tunnel_timer_follow(const struct tunnel *t); /* its line or settings changed: its peers' paths, now */
 
 /* tunnel_state.c: slow thread. */
 void tunnel_state_note(struct tunnel_peer *p); /* to be written soon */

@@ -177,6 +177,18 @@ static void follow(struct tunnel_peer *p)
 	}
 }
 
+void tunnel_timer_follow(const struct tunnel *t)
+{
+	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
+		struct tunnel_peer *p = tunnel_peer_by_index(i);
+
+		if (!p || p->tunnel != t)
+			continue;
+		follow(p);
+		tunnel_path_renew(p);
+	}
+}
+
 void tunnel_lines_changed(void)
 {
 	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {

@@ -292,6 +292,7 @@ int tunnel_del(const char *name)
 		if (p && p->tunnel == t)
 			tunnel_peer_remove(p);
 	}
+	tunnel_leave_finish(t);
 	tunnel_table_set_port(t->port, 0);
 	rcu_assign_pointer(t->iface->tunnel, NULL);
 	iface_del(t->iface);

@@ -84,14 +84,6 @@ static void note_lists(struct tunnel *t)
 	atomic_store_explicit(&t->by_lists, t->n_peers > 1 && t->n_allowed > 0, memory_order_relaxed);
 }
 
-static void drop_allowed_ips(struct tunnel_peer *p)
-{
-	for (size_t i = 0; i < p->n_allowed; i++)
-		del_from_table(p->tunnel, &p->allowed[i]);
-	p->tunnel->n_allowed -= p->n_allowed;
-	p->n_allowed = 0;
-}
-
 /* The only peer of a tunnel may go without a lookup. */
 static void note_only_peer(struct tunnel *t)
 {
@@ -114,7 +106,7 @@ void tunnel_peer_remove(struct tunnel_peer *p)
 	tunnel_handshake_drop_keys(p);
 	tunnel_queue_drop(p);
 	tunnel_path_drop(p);
-	drop_allowed_ips(p);
+	tunnel_leave_begin(p);
 	tunnel_table_del_peer(p);
 	t->n_peers--;
 	note_only_peer(t);

@@ -9,6 +9,7 @@
  *   tunnel_encap.c      stage: inner packets out          tunnel_decap.c   stage: messages in
  *   tunnel_outer.c      outer headers, both threads       tunnel_inner.c   ECN and MSS of the inner packet
  *   tunnel_pmtu.c       the path's MTU, both threads      tunnel_fit.c     what is larger than that
+ *   tunnel_leave.c      allowed-IPs of peers that are gone
  *   tunnel_path.c       which line, address and endpoint  tunnel_handshake.c   messages 1-3
  *   tunnel_queue.c      packets that wait for a session   tunnel_handover.c    sessions over a planned restart
  *   tunnel_timer.c      what is due                       tunnel_state.c   what survives a restart
@@ -244,6 +245,13 @@ void tunnel_inner_mark_congestion(struct rte_mbuf *pkt);
 void tunnel_inner_clamp_mss(struct rte_mbuf *pkt, uint16_t mtu);
 /* Checks version and length against the bytes that are there, cuts padding off. False: malformed. */
 bool tunnel_inner_trim(struct rte_mbuf *pkt);
+
+/* tunnel_leave.c: slow thread. */
+/* The allowed-IPs of a peer that is being removed leave the tables, soon. */
+void tunnel_leave_begin(struct tunnel_peer *p);
+bool tunnel_leave_holds(uint16_t index);	   /* some that lead to it are still there */
+void tunnel_leave_finish(const struct tunnel *t); /* they go with the tunnel's tables */
+uint64_t tunnel_leave_tick(uint64_t now_ns);	   /* the next few; when to call again */
 
 /* tunnel_pmtu.c */
 /* Slow thread: judges one; consumes it. */

@@ -73,7 +73,7 @@ int tunnel_table_add_peer(struct tunnel_peer *p)
 	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
 		uint16_t index = (uint16_t)((next + i) % TUNNEL_PEERS);
 
-		if (peers[index])
+		if (peers[index] || tunnel_leave_holds(index))
 			continue;
 		next = (uint16_t)((index + 1) % TUNNEL_PEERS);
 		p->index = index;

@@ -92,13 +92,16 @@ static void find_path(struct tunnel_peer *p, uint64_t now_ns)
 
 uint64_t tunnel_tick(uint64_t now_ns)
 {
-	uint64_t state_ns, pmtu_ns;
+	uint64_t state_ns, pmtu_ns, leave_ns;
 
 	ticked_ns = now_ns;
 	state_ns = tunnel_state_tick(now_ns);
 	pmtu_ns = tunnel_pmtu_tick(now_ns);
+	leave_ns = tunnel_leave_tick(now_ns);
 	if (pmtu_ns < state_ns)
 		state_ns = pmtu_ns;
+	if (leave_ns < state_ns)
+		state_ns = leave_ns;
 
 	if (now_ns >= next_deadline_ns) {
 		uint64_t next = UINT64_MAX;

@@ -12,6 +12,7 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/eal.h"
+#include "dataplane/reassembly.h"
 #include "lib/log.h"
 
 #define MBUFS	   8191
@@ -49,8 +50,14 @@ int whole_start(void **state)
 
 int whole_stop(void **state)
 {
-	unsigned held = rte_mempool_in_use_count(worker_pool);
+	unsigned held;
 
+	for (unsigned i = 0; i < worker_count; i++) {
+		worker_table[i]->now_ns =
+		    UINT64_MAX; /* pieces that still wait for others have waited too long */
+		reassembly_expire_now(worker_table[i]);
+	}
+	held = rte_mempool_in_use_count(worker_pool);
 	rcu_settle();
 	if (held)
 		print_error("%u packet buffers were not given back\n", held);

@@ -10,10 +10,15 @@
 #include "control/daemon.h"
 #include "control/resolve.h"
 #include "lib/log.h"
-#include "lib/nsec.h"
 
-#define LOOK_S	   15			/* how often peers with a name are looked at */
-#define OVERDUE_NS (180 * NSEC_PER_SEC) /* no key is older: the last handshake failed */
+#define LOOK_S 15 /* how often peers with a name are looked at */
+
+/* What was seen of a peer with a name. */
+struct look {
+	char tunnel[FIBMSG_NAME];
+	uint8_t key[32];
+	uint64_t rx_bytes, tx_bytes;
+};
 
 struct endpoints {
 	struct daemon *daemon;
@@ -21,6 +26,8 @@ struct endpoints {
 	struct event *timer;
 	void (*changed)(struct daemon *d);
 	char path[256];
+	struct look *looks;
+	size_t n_looks;
 	uint32_t query;
 	bool asking;
 };
@@ -125,14 +132,40 @@ static void on_change(void *arg)
 	e->changed(e->daemon);
 }
 
+/* A peer not seen before has sent and received nothing. */
+static struct look *find_look(struct endpoints *e, const struct fibmsg_row_peer *row)
+{
+	struct look *l;
+
+	for (size_t i = 0; i < e->n_looks; i++)
+		if (strcmp(e->looks[i].tunnel, row->tunnel) == 0 &&
+		    memcmp(e->looks[i].key, row->key, sizeof(row->key)) == 0)
+			return &e->looks[i];
+	e->looks = realloc(e->looks, (e->n_looks + 1) * sizeof(*e->looks));
+	if (e->looks == NULL)
+		abort();
+	l = &e->looks[e->n_looks++];
+	memset(l, 0, sizeof(*l));
+	memcpy(l->tunnel, row->tunnel, sizeof(l->tunnel));
+	memcpy(l->key, row->key, sizeof(l->key));
+	return l;
+}
+
+/* We send (be it initiations alone) and nothing comes back: a living peer answers within 10 s. */
 static void on_row(void *arg, const struct fibmsg *m)
 {
 	struct endpoints *e = arg;
 	const struct fibmsg_row_peer *row = &m->u.row_peer;
 	const struct config_peer *p = find_peer(e->daemon, row->tunnel, row->key);
+	struct look *l;
 
-	if (p != NULL && p->endpoint.host != NULL && row->handshake_ns > OVERDUE_NS)
+	if (p == NULL || p->endpoint.host == NULL)
+		return;
+	l = find_look(e, row);
+	if (row->tx_bytes > l->tx_bytes && row->rx_bytes == l->rx_bytes)
 		resolver_refresh(e->resolver, p->endpoint.host);
+	l->rx_bytes = row->rx_bytes;
+	l->tx_bytes = row->tx_bytes;
 }
 
 static void on_done(void *arg, int code, const char *text)
@@ -176,6 +209,7 @@ void endpoints_free(struct endpoints *e)
 		fibfeed_cancel(e->daemon->feed, e->query);
 	resolver_free(e->resolver);
 	event_free(e->timer);
+	free(e->looks);
 	free(e);
 }
 
@@ -198,6 +232,7 @@ void endpoints_configure(struct endpoints *e)
 			names[n++] = host;
 		}
 	}
+	e->n_looks = 0;
 	resolver_set_names(e->resolver, names, n);
 	load_names(e);
 	free(names);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Peers whose endpoint is a name: the dataplane is told addresses alone, this keeps them right. Resolves anew
- * when the time to live ends, or when a peer has had no handshake for longer than a key lives. What is known
- * outlives a restart of control (a file in its run directory), so that a name server that does not answer
- * then takes no endpoint away. Control's only thread.
+ * when the time to live ends, or when what is sent to a peer is not answered. What is known outlives a restart
+ * of control (a file in its run directory), so that a name server that does not answer then takes no endpoint
+ * away. Control's only thread.
  */
 #ifndef BYWAY_CONTROL_ENDPOINTS_H
 #define BYWAY_CONTROL_ENDPOINTS_H

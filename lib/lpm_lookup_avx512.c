@@ -7,8 +7,6 @@
  * it loads is followed by data dependence alone.
  */
 #include <immintrin.h>
-#include <stdbool.h>
-#include <string.h>
 
 #include "lib/lpm_lookup.h"
 
@@ -38,26 +36,39 @@ static inline __m512i popcount64(__m512i v)
 
 #endif
 
-/* How many entries begin at or before each slot, of eight nodes. */
-static inline __m256i count_starts(const uint64_t *base, __mmask8 lanes, __m256i place, __m512i slot)
+/* The bitmaps of the nodes that the lanes' entries name: of the first eight and of the last eight. */
+struct bitmaps {
+	__m512i low, high;
+};
+
+static inline struct bitmaps load_bitmaps(const uint64_t *base, __m512i entry, __mmask16 lanes)
 {
-	__m512i starts = _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), lanes, place, base, 8);
-	__m512i upto = _mm512_sub_epi64(_mm512_sllv_epi64(_mm512_set1_epi64(2), slot), _mm512_set1_epi64(1));
+	__m512i place = _mm512_and_si512(entry, _mm512_set1_epi32((int)LPM_PLACE));
+
+	return (struct bitmaps){_mm512_mask_i32gather_epi64(_mm512_setzero_si512(), (__mmask8)lanes,
+				    _mm512_castsi512_si256(place), base, 8),
+	    _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), (__mmask8)(lanes >> 8),
+		_mm512_extracti64x4_epi64(place, 1), base, 8)};
+}
+
+/* How many entries begin at or before each slot, of eight nodes. */
+static inline __m256i count_starts(__m512i starts, __m256i slot)
+{
+	__m512i upto = _mm512_sub_epi64(
+	    _mm512_sllv_epi64(_mm512_set1_epi64(2), _mm512_cvtepu32_epi64(slot)), _mm512_set1_epi64(1));
 
 	return _mm512_cvtepi64_epi32(popcount64(_mm512_and_si512(starts, upto)));
 }
 
-/* One node further, where the entry is a child. key: the next bits of the address, highest first. */
-static inline __m512i step(const uint64_t *base, __m512i entry, __mmask16 lanes, __m512i key)
+/* What those nodes say. key: the next bits of the address, highest first. */
+static inline __m512i load_entries(
+    const uint64_t *base, __m512i entry, __mmask16 lanes, struct bitmaps starts, __m512i key)
 {
+	__m512i place = _mm512_and_si512(entry, _mm512_set1_epi32((int)LPM_PLACE));
+	__mmask16 wide = _mm512_testn_epi32_mask(entry, _mm512_set1_epi32((int)LPM_NARROW));
 	__m512i slot = _mm512_srli_epi32(key, 32 - LPM_STRIDE);
-	__m512i slot_low = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(slot));
-	__m512i slot_high = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(slot, 1));
-	__m512i place = _mm512_maskz_and_epi32(lanes, entry, _mm512_set1_epi32((int)LPM_PLACE));
-	__mmask16 wide = _mm512_mask_testn_epi32_mask(lanes, entry, _mm512_set1_epi32((int)LPM_NARROW));
-	__m256i low = count_starts(base, (__mmask8)lanes, _mm512_castsi512_si256(place), slot_low);
-	__m256i high =
-	    count_starts(base, (__mmask8)(lanes >> 8), _mm512_extracti64x4_epi64(place, 1), slot_high);
+	__m256i low = count_starts(starts.low, _mm512_castsi512_si256(slot));
+	__m256i high = count_starts(starts.high, _mm512_extracti64x4_epi64(slot, 1));
 	__m512i count = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
 	/* in halves of a word: the bitmap has four, and the count is 1 for the first entry */
 	__m512i index = _mm512_sub_epi32(count, _mm512_set1_epi32(1));
@@ -67,6 +78,12 @@ static inline __m512i step(const uint64_t *base, __m512i entry, __mmask16 lanes,
 
 	entry = _mm512_mask_i32gather_epi32(entry, lanes, at, base, 2);
 	return _mm512_mask_and_epi32(entry, lanes & (__mmask16)~wide, entry, _mm512_set1_epi32(0xffff));
+}
+
+/* One node further, where the entry is a child. */
+static inline __m512i step(const uint64_t *base, __m512i entry, __mmask16 lanes, __m512i key)
+{
+	return load_entries(base, entry, lanes, load_bitmaps(base, entry, lanes), key);
 }
 
 static inline __mmask16 children(__m512i entry)
@@ -95,24 +112,24 @@ static inline void burst4(const struct lpm_region *r, const uint32_t *addrs_be, 
 	const __m128i past = _mm_cvtsi32_si128((int)r->root_bits);
 	unsigned groups = (n + GROUP - 1) / GROUP;
 	__m512i key[GROUPS], entry[GROUPS];
-	bool deeper = true;
+	struct bitmaps starts[GROUPS];
+	__mmask16 deeper = 0;
 
 	for (unsigned g = 0; g < groups; g++) {
 		key[g] =
 		    _mm512_shuffle_epi8(_mm512_maskz_loadu_epi32(lanes_of(n, g), addrs_be + g * GROUP), swap);
 		entry[g] = _mm512_i32gather_epi32(_mm512_srl_epi32(key[g], skip), r->base, 4);
 		key[g] = _mm512_sll_epi32(key[g], past);
+		deeper |= children(entry[g]);
 	}
 	while (deeper) {
-		deeper = false;
+		deeper = 0;
+		for (unsigned g = 0; g < groups; g++)
+			starts[g] = load_bitmaps(r->base, entry[g], children(entry[g]));
 		for (unsigned g = 0; g < groups; g++) {
-			__mmask16 lanes = children(entry[g]);
-
-			if (!lanes)
-				continue;
-			entry[g] = step(r->base, entry[g], lanes, key[g]);
+			entry[g] = load_entries(r->base, entry[g], children(entry[g]), starts[g], key[g]);
 			key[g] = _mm512_slli_epi32(key[g], LPM_STRIDE);
-			deeper |= children(entry[g]) != 0;
+			deeper |= children(entry[g]);
 		}
 	}
 	for (unsigned g = 0; g < groups; g++)

@@ -147,10 +147,22 @@ static void byway6_lookup(void *e, void *keys, void *values, unsigned n)
 	lpm6_lookup_bulk(e, keys, values, n);
 }
 
+/* What waited for readers is let go at the first change after a grace period. */
+static void settle(void *e, const struct lpm_table *t, int (*set)(void *e, const struct lpm_route *r))
+{
+	struct lpm_route last = t->routes[t->n - 1];
+
+	rcu_lpm_mem.wait(rcu_lpm_mem.arg);
+	last.value++;
+	(void)set(e, &last);
+	(void)set(e, &t->routes[t->n - 1]);
+}
+
 static void byway4_memory(void *e, const struct lpm_table *t, struct lpm_bytes *out)
 {
 	struct lpm_usage u;
 
+	settle(e, t, byway4_set);
 	lpm4_usage(e, &u);
 	*out = (struct lpm_bytes){.tables = u.lookup + u.late, .least = u.lookup + u.late, .control = u.book};
 }
@@ -159,6 +171,7 @@ static void byway6_memory(void *e, const struct lpm_table *t, struct lpm_bytes *
 {
 	struct lpm_usage u;
 
+	settle(e, t, byway6_set);
 	lpm6_usage(e, &u);
 	*out = (struct lpm_bytes){.tables = u.lookup + u.late, .least = u.lookup + u.late, .control = u.book};
 }

@@ -228,7 +228,7 @@ static const struct express_way *find_way(const struct sending *s, unsigned from
 		return way;
 	for (unsigned i = from; i < to; i++)
 		if (express_way_find(s->w, s->keys[i])->several)
-			s->keys[i] = express_way_member(s->w->express, s->keys[i], flow_of(s, i));
+			s->keys[i] = express_way_member(s->keys[i], flow_of(s, i));
 	return express_way_find(s->w, s->keys[from]);
 }
 

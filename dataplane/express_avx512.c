@@ -274,10 +274,11 @@ static inline bool leave_together(
     const struct express_way *ways, __m512i key, __m512i len, unsigned which, uint32_t base, uint32_t *slots)
 {
 	const uint8_t *at = (const uint8_t *)ways;
-	__m512i slot = _mm512_and_si512(
-	    _mm512_xor_si512(key, _mm512_srli_epi32(key, EXPRESS_KEY_SHIFT)), all(EXPRESS_WAYS - 1));
+	__m512i slot = _mm512_xor_si512(key, _mm512_xor_si512(_mm512_srli_epi32(key, EXPRESS_KEY_SHIFT),
+						 _mm512_srli_epi32(key, EXPRESS_KEY_FOLD)));
 	__m512i found, mtu;
 
+	slot = _mm512_and_si512(slot, all(EXPRESS_WAYS - 1));
 	slot = _mm512_slli_epi32(slot, 5); /* sizeof(struct express_way) */
 	_mm512_storeu_si512(slots, slot);
 	found = _mm512_i32gather_epi32(slot, at + offsetof(struct express_way, key), 1);

@@ -40,8 +40,6 @@ void express_way_check_epoch(struct express *e)
 	e->epoch = epoch;
 	for (unsigned i = 0; i < EXPRESS_WAYS; i++)
 		e->ways[i].key = EXPRESS_NO_KEY; /* 0 is a group's: "no route" */
-	for (unsigned i = 0; i < EXPRESS_SHARES; i++)
-		e->shares[i].group = 0;
 }
 
 /* NULL: a group of several, in *buckets. Both are good in this burst. */
@@ -90,20 +88,4 @@ void express_way_make(const struct worker *w, struct express_way *way, uint32_t 
 	if (nh)
 		make_from_nexthop(w, way, nh);
 	way->several = buckets && !member;
-}
-
-uint32_t express_way_member(struct express *e, uint32_t group, uint32_t flow_hash)
-{
-	struct express_shares *s = &e->shares[group % EXPRESS_SHARES];
-
-	if (s->group != group) {
-		const struct group_buckets *buckets;
-
-		(void)what_serves(group, &buckets);
-		if (!buckets)
-			return group; /* its way is out of date, for this burst */
-		s->group = group;
-		memcpy(s->bucket, buckets->bucket, sizeof(s->bucket));
-	}
-	return express_way_key(group, s->bucket[group_bucket_of(flow_hash)]);
 }

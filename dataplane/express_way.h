@@ -12,9 +12,9 @@
 #include "dataplane/worker.h"
 #include "lib/ip_wire.h"
 
-#define EXPRESS_WAYS	  512 /* a power of two */
-#define EXPRESS_SHARES	  16  /* likewise */
-#define EXPRESS_KEY_SHIFT 11
+#define EXPRESS_WAYS	  1024 /* a power of two */
+#define EXPRESS_KEY_SHIFT 8    /* members lie a quarter of the table apart, the fifth ... */
+#define EXPRESS_KEY_FOLD  12   /* ... beside the first */
 #define EXPRESS_NO_KEY	  UINT32_MAX
 
 /* Bytes of the link header that change; the type after them stays. */
@@ -34,16 +34,9 @@ struct express_way {
 } __attribute__((aligned(32)));
 static_assert(sizeof(struct express_way) == 32, "half a cache line: the vectors count on it");
 
-/* Who has which bucket of a group of several. */
-struct express_shares {
-	uint32_t group;
-	uint8_t bucket[GROUP_BUCKETS];
-};
-
 struct express {
-	uint64_t epoch; /* in which all below was made */
+	uint64_t epoch; /* in which the ways were made */
 	struct express_way ways[EXPRESS_WAYS];
-	struct express_shares shares[EXPRESS_SHARES];
 };
 
 /* A group's own way has the group's number. */
@@ -53,18 +46,29 @@ static inline uint32_t express_way_key(uint32_t group, unsigned member)
 }
 static_assert(GROUP_MAX <= 65536 && FIBMSG_MEMBERS < 65535, "both fit a word");
 
-/* Members lie 32 ways apart. express_avx512.c does the same for sixteen. */
+/* express_avx512.c does the same for sixteen. */
 static inline uint32_t express_way_slot(uint32_t key)
 {
-	return (key ^ key >> EXPRESS_KEY_SHIFT) % EXPRESS_WAYS;
+	return (key ^ key >> EXPRESS_KEY_SHIFT ^ key >> EXPRESS_KEY_FOLD) % EXPRESS_WAYS;
 }
 
 /* Once a burst, before the others: forgets what was made in another epoch. */
 void express_way_check_epoch(struct express *e);
 /* Makes the way of a key in its slot: of a group, or of a member that express_way_member named. */
 void express_way_make(const struct worker *w, struct express_way *way, uint32_t key);
-/* Which member of a group of several has a flow (group_bucket_of takes its hash): the key of its way. */
-uint32_t express_way_member(struct express *e, uint32_t group, uint32_t flow_hash);
+/*
+ * Which member of a group of several has a flow (group_bucket_of takes its hash): the key of its way, or the
+ * group itself when it has several no more. Members keep their places while they live and die.
+ */
+static inline uint32_t express_way_member(uint32_t group, uint32_t flow_hash)
+{
+	uintptr_t serves = atomic_load_explicit(&group_forward[group], memory_order_consume);
+
+	if (!(serves & 1))
+		return group;
+	return express_way_key(group,
+	    ((const struct group_buckets *)(serves & ~(uintptr_t)1))->bucket[group_bucket_of(flow_hash)]);
+}
 
 static inline const struct express_way *express_way_find(const struct worker *w, uint32_t key)
 {

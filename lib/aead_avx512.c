@@ -6,7 +6,7 @@
  * which is why they are sorted by length. Nothing branches on a secret or takes an address from one: lengths,
  * counters and whether a tag is right are public.
  *
- * Compiled twice: with IFMA and without. Any thread.
+ * Any thread.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -17,17 +17,7 @@
 #include "lib/aead_secret.h"
 #include "lib/err.h"
 #include "lib/isa.h"
-#ifdef __AVX512IFMA__
 #include "lib/aead_avx512_poly44.h"
-#define FORM	  aead_burst_avx512_ifma
-#define FORM_NAME "avx512-ifma"
-#define FORM_ISA  ISA_AVX512_VPOPCNTDQ
-#else
-#include "lib/aead_avx512_poly26.h"
-#define FORM	  aead_burst_avx512
-#define FORM_NAME "avx512"
-#define FORM_ISA  ISA_AVX512
-#endif
 #include "lib/aead_avx512_mac.h"
 
 #define KILOBYTE_BLOCKS LANES
@@ -35,13 +25,6 @@
 #define STACK_VECTORS	48
 #define TAGS		(MAC_GROUPS * MAC_LANES)
 #define SORT_BLOCKS_MAX 1023u /* longer packets are sorted as if they were so long */
-
-/* Measured, or near it: when Poly1305 of a packet goes alone (count_alone). */
-#define ALONE_POWERS_CYCLES   120
-#define ALONE_CYCLES	      90
-#define ALONE_BLOCK_CYCLES    3
-#define ALONE_BLOCKS_MIN      24
-#define LOCKSTEP_BLOCK_CYCLES 22
 
 /* Blocks that wait for a block call. */
 struct batch {
@@ -399,51 +382,6 @@ static unsigned first_unfinished(const struct work *w, unsigned limit)
 	return filling->n ? filling->packets[0] : limit;
 }
 
-/* Cycles, roughly: what a packet costs alone, and what lanes in lockstep cost that are as long as this one.
- */
-static int64_t cost_alone(int64_t blocks)
-{
-	return ALONE_CYCLES + blocks * ALONE_BLOCK_CYCLES;
-}
-
-static int64_t cost_lockstep(int64_t blocks)
-{
-	return blocks * LOCKSTEP_BLOCK_CYCLES;
-}
-
-/* How many of a group's packets had better go alone: few that are much longer than the rest. */
-static unsigned count_alone(const int64_t blocks[MAC_LANES], unsigned n)
-{
-	int64_t best = cost_lockstep(blocks[0]), alone = ALONE_POWERS_CYCLES;
-	unsigned k = 0;
-
-	if (blocks[0] < ALONE_BLOCKS_MIN || (n == MAC_LANES && blocks[0] < 2 * blocks[n - 1]))
-		return 0;
-	for (unsigned i = 0; i < n; i++) {
-		int64_t cost;
-
-		alone += cost_alone(blocks[i]);
-		cost = alone + (i + 1 < n ? cost_lockstep(blocks[i + 1]) : 0);
-		if (cost < best) {
-			best = cost;
-			k = i + 1;
-		}
-	}
-	return k;
-}
-
-static void set_alone(struct mac_lanes *m)
-{
-	for (unsigned i = 0; i < m->alone; i++) {
-		unsigned other = m->all_alone ? i : m->alone;
-
-		m->alone_data[i] = m->data[i];
-		m->data[i] = m->data[other];
-		m->lens[i] = m->lens[other];
-		m->blocks[i] = m->blocks[other];
-	}
-}
-
 /* Eight packets from first on, or those that there are: then the last of them takes all lanes that are left.
  */
 static void set_lanes(const struct work *w, unsigned first, struct mac_lanes *m)
@@ -620,13 +558,10 @@ static uint64_t open_burst(
 
 static int probe(void)
 {
-	if (isa_selected() < FORM_ISA)
+	if (isa_selected() < ISA_AVX512_VPOPCNTDQ || !__builtin_cpu_supports("avx512ifma") ||
+	    !__builtin_cpu_supports("avx512vbmi2"))
 		return ERR_UNSUPPORTED;
-#ifdef __AVX512IFMA__
-	if (!__builtin_cpu_supports("avx512ifma") || !__builtin_cpu_supports("avx512vbmi2"))
-		return ERR_UNSUPPORTED;
-#endif
 	return 0;
 }
 
-const struct aead_burst_backend FORM = {FORM_NAME, probe, seal, open_burst};
+const struct aead_burst_backend aead_burst_avx512_ifma = {"avx512-ifma", probe, seal, open_burst};

@@ -11,8 +11,7 @@
 
 #ifdef __x86_64__
 extern const struct aead_burst_backend
-    aead_burst_avx512_ifma;				  /* and IFMA, VBMI2: as since Ice Lake and Zen 4 */
-extern const struct aead_burst_backend aead_burst_avx512; /* F, BW, DQ, VL */
+    aead_burst_avx512_ifma; /* and IFMA, VBMI2: as since Ice Lake and Zen 4 */
 extern const struct aead_burst_backend aead_burst_avx2;
 extern const struct aead_burst_backend aead_burst_sse; /* SSE4.1 */
 #endif

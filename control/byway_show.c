@@ -85,6 +85,7 @@ static void show_peer(struct byway_view *v, json_t *tunnel, json_t *peer)
 	    byway_cell_number(peer, "mtu", carries),
 	    json_integer_value(json_object_get(peer, "path-mtu")) ? byway_cell_number(peer, "path-mtu", path)
 								  : "-",
+	    byway_cell_text(tunnel, "cipher"),
 	};
 
 	snprintf(origin, sizeof(origin), "%.40s%s", byway_cell_text(peer != NULL ? peer : tunnel, "origin"),
@@ -102,7 +103,8 @@ void byway_show_tunnels(struct byway_view *v, json_t *row)
 	static const char *const titles[] = {"tunnel", "line", ">mtu", "state", "peer", "endpoint", "probe",
 	    ">handshake ago", ">rtt", ">received", ">sent", "set by", NULL};
 	static const char *const all_titles[] = {"tunnel", "line", ">mtu", "state", "peer", "endpoint",
-	    "probe", ">handshake ago", ">rtt", ">received", ">sent", "set by", ">carries", ">path mtu", NULL};
+	    "probe", ">handshake ago", ">rtt", ">received", ">sent", "set by", ">carries", ">path mtu",
+	    "cipher", NULL};
 	json_t *peer;
 	size_t i;
 

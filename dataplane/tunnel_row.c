@@ -5,6 +5,7 @@
 #include "dataplane/monitor.h"
 #include "dataplane/slow.h"
 #include "dataplane/tunnel_peer.h"
+#include "lib/aead_burst.h"
 
 /* The line of the first path there is. */
 static void note_line_in_use(const struct tunnel *t, char line[FIBMSG_NAME])
@@ -38,6 +39,7 @@ static void fill_tunnel(const struct tunnel *t, struct fibmsg_row_tunnel *row)
 	row->rx_bytes = c.rx_bytes;
 	row->tx_packets = c.tx_packets;
 	row->tx_bytes = c.tx_bytes;
+	aead_burst_describe(row->cipher, sizeof(row->cipher));
 }
 
 int tunnel_row(unsigned index, struct fibmsg_row_tunnel *row)

@@ -7,6 +7,8 @@
 #include "lib/aead_burst.h"
 
 #include <assert.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,6 +193,38 @@ void aead_burst_get_choice(unsigned i, struct aead_burst_choice *out)
 	out->len = sizes[i % SIZES].len;
 	out->name = serving(i / SIZES, i % SIZES)->name;
 	out->seal_ns = choices[i / SIZES][i % SIZES].seal_ns;
+}
+
+static bool same_choices(unsigned count, unsigned other)
+{
+	for (unsigned i = 0; i < SIZES; i++)
+		if (serving(count, i) != serving(other, i))
+			return false;
+	return true;
+}
+
+const char *aead_burst_describe(char *buf, size_t len)
+{
+	size_t at = 0;
+	unsigned first = 1;
+
+	static_assert(SIZES == 3, "as many names");
+	buf[0] = '\0';
+	for (unsigned c = 0; c < COUNTS && at < len; c++) {
+		const char *a = serving(c, 0)->name, *b = serving(c, 1)->name, *d = serving(c, 2)->name;
+		bool one = strcmp(a, b) == 0 && strcmp(b, d) == 0;
+
+		if (c + 1 < COUNTS && same_choices(c, c + 1))
+			continue;
+		at += (size_t)snprintf(buf + at, len - at, "%s%u", at ? ", " : "", first);
+		if (at < len && counts[c].packets > first)
+			at += (size_t)snprintf(buf + at, len - at, "-%u", counts[c].packets);
+		if (at < len)
+			at += one ? (size_t)snprintf(buf + at, len - at, ": %s", a)
+				  : (size_t)snprintf(buf + at, len - at, ": %s/%s/%s", a, b, d);
+		first = counts[c].packets + 1;
+	}
+	return buf;
 }
 
 static const struct aead_burst_backend *find_choice(const uint32_t *lens, unsigned n)

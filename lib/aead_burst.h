@@ -55,6 +55,12 @@ struct aead_burst_choice {
 void aead_burst_get_choice(unsigned i, struct aead_burst_choice *out);
 
 /*
+ * The choices as a line for people, cut to len: "1-4: ipsec-mb, 5-64: avx512-ifma", by packets; where lengths
+ * differ, three names, as in "1: avx2/avx2/ipsec-mb". Returns buf.
+ */
+const char *aead_burst_describe(char *buf, size_t len);
+
+/*
  * Seals n (0-64) packets in place: data[i] holds lens[i] bytes of plaintext and room for 16 more,
  * which take the tag. Counters need not be consecutive. Distinct packets must not overlap.
  */

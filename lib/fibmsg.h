@@ -262,6 +262,7 @@ struct fibmsg_row_tunnel {
 	uint16_t n_peers;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	char origin[FIBMSG_LABEL]; /* in words: whose it is, the configuration's or wg set's */
+	char cipher[FIBMSG_TEXT];  /* which back end serves which bursts */
 };
 struct fibmsg_row_peer {
 	char tunnel[FIBMSG_NAME];
@@ -378,7 +379,7 @@ struct fibmsg_ev_peer {
 	M(50, ROW_PORT,        row_port,      F(STR, name) F(STR, device) F(STR, driver) F(U8, role) F(U8, link_up) F(U16, mtu) F(MAC, mac) F(U64, rx_packets) F(U64, rx_bytes) F(U64, tx_packets) F(U64, tx_bytes) F(U64, rx_missed) F(U64, tx_dropped)) \
 	M(51, ROW_ADDRESS,     row_address,   F(STR, iface) F(IFADDR, address))                                 \
 	M(52, ROW_LINE,        row_line,      F(STR, port) F(U8, verdict) F(U8, active) F(U8, link_up) F(U8, override_to) F(U16, preference) F(U64, since_ns) F(U32, rtt_us) F(U32, jitter_us) F(U16, loss_permille) F(U64, probes_sent) F(U64, probes_answered) F(STR, reason)) \
-	M(53, ROW_TUNNEL,      row_tunnel,    F(STR, name) F(KEY, public_key) F(U16, listen_port) F(U16, mtu) F(STR, line) F(STR, line_in_use) F(U8, up) F(U16, n_peers) F(U64, rx_packets) F(U64, rx_bytes) F(U64, tx_packets) F(U64, tx_bytes) F(STR, origin)) \
+	M(53, ROW_TUNNEL,      row_tunnel,    F(STR, name) F(KEY, public_key) F(U16, listen_port) F(U16, mtu) F(STR, line) F(STR, line_in_use) F(U8, up) F(U16, n_peers) F(U64, rx_packets) F(U64, rx_bytes) F(U64, tx_packets) F(U64, tx_bytes) F(STR, origin) F(STR, cipher)) \
 	M(54, ROW_PEER,        row_peer,      F(STR, tunnel) F(KEY, key) F(STR, name) F(ENDPOINT, endpoint) F(STR, line) F(U8, verdict) F(U64, since_ns) F(U64, handshake_ns) F(U64, rx_bytes) F(U64, tx_bytes) F(U16, mtu) F(U16, path_mtu) F(U32, rtt_us) F(U16, loss_permille) F(STR, reason) F(STR, origin)) \
 	M(55, ROW_ROUTE,       row_route,     F(U32, table) F(PREFIX, prefix) F(U32, group) F(U8, origin) F(STR, nexthop)) \
 	M(56, ROW_GROUP,       row_group,     F(U32, id) F(U8, mode) F(U8, n_members) F(U8, active) F(STR, members)) \

@@ -47,6 +47,7 @@ static const struct aead_burst_backend elsewhere = {"elsewhere", probe_elsewhere
 static void test_named(void **state)
 {
 	struct aead_burst_choice c;
+	char text[128];
 
 	assert_int_equal(aead_burst_init("elsewhere"), ERR_UNSUPPORTED);
 	assert_int_equal(aead_burst_init("nowhere"), ERR_NOENT);
@@ -56,11 +57,14 @@ static void test_named(void **state)
 		assert_string_equal(c.name, "sodium");
 		assert_int_equal(c.seal_ns, 0);
 	}
+	assert_string_equal(aead_burst_describe(text, sizeof(text)), "1-64: sodium");
+	assert_string_equal(aead_burst_describe(text, 6), "1-64:");
 }
 
 static void test_tried(void **state)
 {
 	struct aead_burst_choice c, before = {0};
+	char text[128];
 
 	assert_int_equal(aead_burst_init(NULL), 0);
 	for (unsigned i = 0; i < AEAD_BURST_CHOICES; i++) {
@@ -73,6 +77,7 @@ static void test_tried(void **state)
 			assert_string_equal(c.name, "nothing");
 		before = c;
 	}
+	assert_non_null(strstr(aead_burst_describe(text, sizeof(text)), ", 2-64: nothing"));
 	assert_int_equal(c.packets, AEAD_BURST_MAX);
 	assert_true(c.len == UINT32_MAX);
 }

@@ -3,8 +3,7 @@
  * Poly1305 (RFC 8439 §2.5) of eight packets in lockstep, one a 64-bit lane, over ciphertext without
  * associated data (§2.8). All end together: a shorter packet begins later, its lane stays zero until then. So
  * a block's power of the key is the same in all lanes, four blocks are multiplied for one reduction, and the
- * block of the lengths is the last of all. For aead_avx512.c alone, behind one of the two headers of the
- * arithmetic.
+ * block of the lengths is the last of all. For aead_avx512.c alone.
  */
 #ifndef BYWAY_LIB_AEAD_AVX512_MAC_H
 #define BYWAY_LIB_AEAD_AVX512_MAC_H

@@ -2,7 +2,7 @@
 /*
  * Arithmetic modulo 2^130-5 (Poly1305, RFC 8439 §2.5) in eight 64-bit lanes, three limbs of 44, 44 and 42
  * bits, with the 52-bit multipliers of IFMA. A limb may exceed its bits a little; what is multiplied stays
- * below 2^52. For aead_avx512.c alone; aead_avx512_poly26.h offers the same names without IFMA.
+ * below 2^52. For aead_avx512.c alone.
  */
 #ifndef BYWAY_LIB_AEAD_AVX512_POLY44_H
 #define BYWAY_LIB_AEAD_AVX512_POLY44_H

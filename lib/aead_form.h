@@ -72,7 +72,6 @@ struct feed {
 	unsigned ready;	   /* those whose ciphertext is complete */
 	unsigned queued;   /* sealing: packets whose blocks are all queued or done... */
 	uint32_t part;	   /* ...and the bytes of the next one that are done */
-	int keys_wait;	   /* some one-time keys are still queued */
 };
 
 struct work {
@@ -184,8 +183,6 @@ static struct chunk feed_take_one(struct work *w)
 /* A kernel's chunks, or NULL when there is none. */
 static const struct chunk *feed_take(struct work *w, struct chunk *chunks)
 {
-	if (w->feed.keys_wait)
-		return NULL;
 	while (w->feed.finished < w->feed.packet)
 		feed_finish(w);
 	for (unsigned k = 0; k < SLOTS; k++)
@@ -201,7 +198,6 @@ static void run_kernel(struct work *w)
 	for (unsigned i = 0; i < w->n_tails; i++)
 		copy_tail(w->tails[i].at, w->tails[i].block, w->tails[i].len);
 	w->n_queued = w->n_tails = 0;
-	w->feed.keys_wait = 0;
 	if (w->feed.ready < w->feed.queued)
 		w->feed.ready = w->feed.queued;
 }
@@ -265,12 +261,13 @@ static void begin(struct work *w, const uint8_t *key, const uint64_t *counters, 
 	sort_packets(w->order, w->lens, n);
 	w->feed.finished = w->feed.packet = w->feed.n = w->feed.ready = w->feed.queued = 0;
 	w->feed.at = w->feed.part = 0;
-	w->feed.keys_wait = 1;
 	for (unsigned i = 0; i < n; i++)
 		queue_lane(w, counters[i], 0, w->otk[i]);
-	w->feed.keys_wait = w->n_queued > 0;
 	while (w->feed.n < n && w->lens[w->order[w->feed.n]] >= CHUNK_LEN)
 		w->feed.n++;
+	/* a kernel more now, but all that follow can feed */
+	if (w->feed.n > 0)
+		finish_lanes(w);
 }
 
 static __attribute__((noinline)) void scrub_stack(void)

@@ -13,8 +13,8 @@
  * lookup takes the first value that it meets and compares nothing.
  *
  * IPv6 has its routes below a few hundred blocks of 18 bits, so that the next twelve bits of a crowded one
- * are indexed directly, too: two loads instead of two nodes. A block becomes so with its first child, as long as
- * the region has direct nodes left, else when the next region is made.
+ * are indexed directly, too: two loads instead of two nodes. A block becomes so with its first child, as long
+ * as the region has direct nodes left, else when the next region is made.
  *
  * A change rewrites entries in place where the bitmap stays, else it makes a node anew and stores its
  * place in the entry above. Old nodes rest until no reader can hold them. When a region is full,

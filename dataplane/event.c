@@ -37,22 +37,14 @@ static void tell_line(const struct monitor_event *e, const struct iface *ifc)
 
 static void tell_peer(const struct monitor_event *e)
 {
-	struct fibmsg_row_peer row;
 	struct fibmsg m = {.type = FIBMSG_EV_PEER};
 
-	for (unsigned i = 0; tunnel_peer_row(i, &row) == 0; i++) {
-		struct tunnel_peer *p = tunnel_peer_find(row.tunnel, row.key);
-
-		if (!p || tunnel_peer_index(p) != e->peer_index)
-			continue;
-		memcpy(m.u.ev_peer.tunnel, row.tunnel, sizeof(m.u.ev_peer.tunnel));
-		memcpy(m.u.ev_peer.key, row.key, sizeof(m.u.ev_peer.key));
-		m.u.ev_peer.usable = e->usable;
-		m.u.ev_peer.verdict = e->verdict;
-		memcpy(m.u.ev_peer.reason, e->reason, sizeof(m.u.ev_peer.reason));
-		fibsock_send_event(&m);
-		return;
-	}
+	if (!tunnel_peer_name(e->peer_index, m.u.ev_peer.tunnel, m.u.ev_peer.key))
+		return; /* it has gone meanwhile */
+	m.u.ev_peer.usable = e->usable;
+	m.u.ev_peer.verdict = e->verdict;
+	memcpy(m.u.ev_peer.reason, e->reason, sizeof(m.u.ev_peer.reason));
+	fibsock_send_event(&m);
 }
 
 /* A peer whose own probe is answered may still be of no use: the line under its tunnel is down. */

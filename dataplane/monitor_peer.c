@@ -141,7 +141,8 @@ static void explain(const struct monitor_peer *p, char *buf, size_t size)
 		snprintf(buf, size, "%s", p->probed ? p->line.reason : "not probed");
 }
 
-static void tell_peer(struct monitor_peer *p, uint32_t groups_moved, uint32_t took_us)
+/* False: no room for an event. */
+static bool tell_peer(struct monitor_peer *p, uint32_t groups_moved, uint32_t took_us)
 {
 	struct monitor_event e = {
 	    .iface = p->iface, .peer_index = p->index, .groups_moved = groups_moved, .took_us = took_us};
@@ -153,17 +154,19 @@ static void tell_peer(struct monitor_peer *p, uint32_t groups_moved, uint32_t to
 	    p->name);
 	explain(p, e.reason, sizeof(e.reason));
 	if (!monitor_event_add(&e)) {
-		monitor_set_dirty(); /* no room: the next pass tries again */
-		return;
+		monitor_set_dirty(); /* the next pass tries again */
+		return false;
 	}
 	p->fresh = false;
 	p->told_verdict = (enum line_verdict)e.verdict;
 	p->told_usable = e.usable;
+	return true;
 }
 
 void monitor_peers_tell(uint32_t groups_moved, uint32_t took_us)
 {
 	struct line_event event;
+	bool room = true;
 
 	for (unsigned i = 0; i < monitor_peers_end; i++) {
 		struct monitor_peer *p = monitor_peers[i];
@@ -172,9 +175,9 @@ void monitor_peers_tell(uint32_t groups_moved, uint32_t took_us)
 			continue;
 		if (p->probed)
 			line_take_event(&p->line, &event);
-		if (p->fresh || p->told_usable != is_usable(p) ||
-		    (p->probed && p->told_verdict != p->line.verdict))
-			tell_peer(p, groups_moved, took_us);
+		if (room && (p->fresh || p->told_usable != is_usable(p) ||
+				(p->probed && p->told_verdict != p->line.verdict)))
+			room = tell_peer(p, groups_moved, took_us);
 	}
 }
 

@@ -83,7 +83,6 @@ static int next_tunnel(struct query *q, struct store *s, struct fibmsg *row)
 static int next_peer(struct query *q, struct store *s, struct fibmsg *row)
 {
 	struct fibmsg_row_peer *r = &row->u.row_peer;
-	struct tunnel_peer *peer;
 	struct store_key key;
 
 	row->type = FIBMSG_ROW_PEER;
@@ -91,9 +90,6 @@ static int next_peer(struct query *q, struct store *s, struct fibmsg *row)
 		return ERR_NOENT;
 	store_key_peer(r->tunnel, r->key, &key);
 	note_origin(s, &key, r->origin);
-	peer = tunnel_peer_find(r->tunnel, r->key);
-	if (peer)
-		monitor_peer_verdict(tunnel_peer_index(peer), r);
 	return 1;
 }
 

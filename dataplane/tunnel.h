@@ -65,6 +65,8 @@ void tunnel_lines_changed(void);
 /* Queries, slow thread: one row each call; index from 0, ERR_NOENT past the end. */
 int tunnel_row(unsigned index, struct fibmsg_row_tunnel *row);
 int tunnel_peer_row(unsigned index, struct fibmsg_row_peer *row);
+/* Slow thread: what names the peer with this dense index; false: there is none. */
+bool tunnel_peer_name(uint16_t index, char tunnel[FIBMSG_NAME], uint8_t key[32]);
 
 /* Monitor thread: liveness as groups need it. */
 uint16_t tunnel_peer_index(const struct tunnel_peer *p);

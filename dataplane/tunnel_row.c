@@ -77,6 +77,17 @@ static void fill_peer(const struct tunnel_peer *p, struct fibmsg_row_peer *row)
 	note_mtu(p, row);
 }
 
+bool tunnel_peer_name(uint16_t index, char tunnel[FIBMSG_NAME], uint8_t key[32])
+{
+	const struct tunnel_peer *p = tunnel_peer_by_index(index);
+
+	if (!p)
+		return false;
+	memcpy(tunnel, p->tunnel->iface->name, FIBMSG_NAME);
+	memcpy(key, p->noise.public_key, sizeof(p->noise.public_key));
+	return true;
+}
+
 int tunnel_peer_row(unsigned index, struct fibmsg_row_peer *row)
 {
 	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {

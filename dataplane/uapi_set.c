@@ -246,29 +246,35 @@ static void make_peer(const struct change *c, const uint8_t key[CRYPTO_KEY_LEN],
 	v->there = true;
 }
 
-static int take_settings(struct change *c, const struct wg_uapi_peer *s, struct view *v)
+/* live: the view is what the dataplane has now. The key there is stays where it is, in whatever file. */
+static int take_preshared_key(struct change *c, const struct wg_uapi_peer *s, struct view *v, bool live)
 {
-	int rc = 0;
+	const struct tunnel_peer *p = live ? tunnel_peer_by_key(c->tunnel, s->public_key) : NULL;
 
-	if (s->has_preshared_key) {
-		memset(v->now.psk_path, 0, sizeof(v->now.psk_path));
-		tunnel_key_store_want_sweep();
-		if (!crypto_is_zero(s->preshared_key, sizeof(s->preshared_key)))
-			rc = tunnel_key_store_put(s->preshared_key, v->now.psk_path, &c->msg);
-	}
+	if (p && crypto_equal(p->noise.preshared_key, s->preshared_key, CRYPTO_KEY_LEN))
+		return 0;
+	memset(v->now.psk_path, 0, sizeof(v->now.psk_path));
+	tunnel_key_store_want_sweep();
+	return crypto_is_zero(s->preshared_key, CRYPTO_KEY_LEN)
+		   ? 0
+		   : tunnel_key_store_put(s->preshared_key, v->now.psk_path, &c->msg);
+}
+
+static void take_settings(const struct wg_uapi_peer *s, struct view *v)
+{
 	if (s->has_endpoint)
 		v->now.endpoint = s->endpoint;
 	if (s->has_keepalive) {
 		v->starts_keepalive |= v->now.keepalive_s == 0 && s->keepalive_s > 0;
 		v->now.keepalive_s = s->keepalive_s;
 	}
-	return rc;
 }
 
 /* replace_peers: of what a peer had before only its session and what `wg` cannot say stays. */
-static void reset_peer(struct view *v)
+static void reset_peer(const struct wg_uapi_peer *s, struct view *v)
 {
-	memset(v->now.psk_path, 0, sizeof(v->now.psk_path));
+	if (!s->has_preshared_key)
+		memset(v->now.psk_path, 0, sizeof(v->now.psk_path));
 	memset(&v->now.endpoint, 0, sizeof(v->now.endpoint));
 	v->now.keepalive_s = 0;
 	v->now.any = 0;
@@ -305,10 +311,11 @@ static int take_peer(struct change *c, size_t section)
 	if (!was)
 		make_peer(c, s.public_key, v);
 	if (was && first && c->r->replace_peers) {
-		reset_peer(v);
+		reset_peer(&s, v);
 		s.replace_allowed_ips = true;
 	}
-	rc = take_settings(c, &s, v);
+	take_settings(&s, v);
+	rc = s.has_preshared_key ? take_preshared_key(c, &s, v, was && first) : 0;
 	if (!rc)
 		rc = narrow_any(c, &s, v);
 	if (!rc && !was)
@@ -372,6 +379,8 @@ static int take_own_key(struct change *c)
 static int take_tunnel(struct change *c)
 {
 	const struct wg_uapi_request *r = c->r;
+	bool same =
+	    !c->tunnel->keyless && memcmp(c->own_key, c->tunnel->identity.public_key, CRYPTO_KEY_LEN) == 0;
 	struct store_key key;
 	struct fibmsg m;
 	int rc = 0;
@@ -384,7 +393,7 @@ static int take_tunnel(struct change *c)
 		m.u.tunnel.listen_port = r->listen_port;
 	if (r->has_fwmark)
 		m.u.tunnel.fwmark = r->fwmark;
-	if (r->has_private_key)
+	if (r->has_private_key && !same)
 		rc = tunnel_key_store_put(r->private_key, m.u.tunnel.key_path, &c->msg);
 	return rc ? rc : add_message(c, &m);
 }

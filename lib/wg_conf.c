@@ -199,18 +199,17 @@ static int take_endpoint(struct parser *p, char *value)
 {
 	const char *colon = strrchr(value, ':');
 	struct ip_endpoint e;
+	bool name = ip_endpoint_parse(value, &e, NULL) != 0;
 	uint64_t port = 0;
 
-	p->peer->endpoint_is_name = ip_endpoint_parse(value, &e, NULL) != 0;
-	if (p->peer->endpoint_is_name &&
-	    (!colon || colon == value || strlen(value) >= WG_CONF_ENDPOINT || value[0] == '[' ||
-		strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_") !=
-		    (size_t)(colon - value)))
+	if (name && (!colon || colon == value || strlen(value) >= WG_CONF_ENDPOINT || value[0] == '[' ||
+			strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_") !=
+			    (size_t)(colon - value)))
 		return tell(p, true,
 		    "Endpoint = %.60s; expected an address or a name, and a port, such as "
 		    "192.0.2.1:51820 or [2001:db8::1]:51820",
 		    value);
-	if (p->peer->endpoint_is_name && take_number(p, "Endpoint's port", colon + 1, UINT16_MAX, &port))
+	if (name && take_number(p, "Endpoint's port", colon + 1, UINT16_MAX, &port))
 		return ERR_INVALID;
 	snprintf(p->peer->endpoint, sizeof(p->peer->endpoint), "%s", value);
 	return 0;

@@ -26,7 +26,6 @@ struct wg_conf_peer {
 	unsigned line;							   /* of its [Peer] */
 	uint8_t public_key[CRYPTO_KEY_LEN], preshared_key[CRYPTO_KEY_LEN]; /* zero: none */
 	char endpoint[WG_CONF_ENDPOINT];				   /* as written; empty: none */
-	bool endpoint_is_name; /* not an address: only looked up by wg-quick */
 	uint16_t keepalive_s;
 	struct wg_conf_prefixes allowed_ips; /* host bits cleared */
 };

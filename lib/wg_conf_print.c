@@ -26,8 +26,7 @@ static void print_list(FILE *out, const char *key, const struct wg_conf_prefixes
 		fprintf(out, "%s  - \"%s\"\n", indent, ip_prefix_format(&list->v[i], text));
 }
 
-static void print_peer(const struct wg_conf *c, size_t i, const char *name, const char *key_dir, FILE *out,
-    wg_conf_say_fn say, void *arg)
+static void print_peer(const struct wg_conf *c, size_t i, const char *name, const char *key_dir, FILE *out)
 {
 	const struct wg_conf_peer *p = &c->peers[i];
 	char key[CRYPTO_KEY_STRLEN], path[512];
@@ -37,10 +36,7 @@ static void print_peer(const struct wg_conf *c, size_t i, const char *name, cons
 	if (wg_conf_psk_path(c, i, name, key_dir, path, sizeof(path)))
 		fprintf(out, "        preshared-key: \"%s\"\n", path);
 	if (p->endpoint[0])
-		fprintf(out, "        %sendpoint: \"%s\"\n", p->endpoint_is_name ? "# " : "", p->endpoint);
-	if (p->endpoint_is_name)
-		say(arg, p->line, false,
-		    "this peer's Endpoint is a name and stands as a comment: put the address there");
+		fprintf(out, "        endpoint: \"%s\"\n", p->endpoint);
 	if (p->keepalive_s)
 		fprintf(out, "        persistent-keepalive: %us\n", p->keepalive_s);
 	print_list(out, "allowed-ips", &p->allowed_ips, "        ");
@@ -92,7 +88,7 @@ void wg_conf_print(
 		if (!any)
 			fprintf(out, "    peers:\n");
 		any = true;
-		print_peer(c, i, name, key_dir, out, say, arg);
+		print_peer(c, i, name, key_dir, out);
 	}
 	print_routes(c, name, out, say, arg);
 }

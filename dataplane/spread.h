@@ -47,6 +47,8 @@ void spread_note(struct worker *w, unsigned n);
 void spread_finish(struct worker *w);
 /* True while the ports that spread are not to be polled: another worker catches up. */
 bool spread_is_paused(const struct worker *w);
+/* Whether the worker polls a port whose flows it may hand out, so that its clock must be exact; its own thread. */
+bool spread_takes_rates(const struct worker *w);
 /* Buckets that other workers have; its own thread, or when that does not run. */
 unsigned spread_count_away(const struct worker *w);
 

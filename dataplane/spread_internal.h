@@ -36,6 +36,7 @@ struct spread {
 	uint64_t retry_ns;   /* no trial before */
 	double home_rate;    /* frames a ns before the trial */
 	bool polled;	     /* in this loop */
+	bool receives;	     /* ever polled */
 	unsigned away, next; /* buckets not its own; where the search for one goes on */
 	unsigned waits_for;  /* bits of workers: paused until they have caught up */
 	uint32_t given[WORKER_MAX];

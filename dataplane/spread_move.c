@@ -21,6 +21,11 @@ unsigned spread_count_away(const struct worker *w)
 	return w->spread ? w->spread->away : 0;
 }
 
+bool spread_takes_rates(const struct worker *w)
+{
+	return w->spread->receives;
+}
+
 bool spread_is_paused(const struct worker *w)
 {
 	return w->spread->waits_for != 0;
@@ -210,7 +215,7 @@ void spread_note(struct worker *w, unsigned n)
 {
 	struct spread *s = w->spread;
 
-	s->polled = true;
+	s->polled = s->receives = true;
 	s->received += n;
 	s->most = RTE_MAX(s->most, n);
 }

@@ -28,7 +28,7 @@
 #define BLIND_MIN_NS   (20 * NSEC_PER_USEC) /* naps while some port has no descriptor to wake us ... */
 #define BLIND_MAX_NS   (500 * NSEC_PER_USEC)
 #define BLIND_FRACTION 8 /* ... grow with the idle time */
-#define CLOCK_LOOPS    4 /* busy loops to a reading of the clock, which takes 50 cycles (bench: 0.7 a packet) */
+#define CLOCK_LOOPS    4 /* busy loops to a reading of the clock: 50 cycles (bench: 0.7 a packet) */
 
 static _Atomic bool stopping; /* main thread stores, workers load; relaxed, followed by a wake-up */
 
@@ -78,7 +78,7 @@ bool worker_run_once(struct worker *w)
 {
 	bool any;
 
-	if (w->clock_loops++ % CLOCK_LOOPS == 0)
+	if (w->clock_loops++ % CLOCK_LOOPS == 0 || (w->spread && spread_takes_rates(w)))
 		w->now_ns = nsec_monotonic();
 	any = poll_ports(w);
 	any |= take_ring(w, w->from_slow);

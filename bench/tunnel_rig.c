@@ -52,7 +52,8 @@ static int make_rings(const struct tunnel_rig *r, const char *name, struct rte_r
 static int open_port(struct tunnel_rig *r, const char *name, uint8_t role, struct rte_ring **in,
     struct rte_ring **out, struct iface **ifc)
 {
-	struct fibmsg_port config = {.role = role, .queues = (uint8_t)r->queues, .mac = {2, 0, 0, 0, 0, role + 1}};
+	struct fibmsg_port config = {
+	    .role = role, .queues = (uint8_t)r->queues, .mac = {2, 0, 0, 0, 0, role + 1}};
 	struct err_msg msg = {""};
 	char text[32];
 
@@ -123,7 +124,8 @@ static int make_ways(struct tunnel_rig *r)
 
 static int make_tunnel(struct tunnel_rig *r)
 {
-	struct fibmsg_tunnel config = {.name = "friend", .line = "wan", .listen_port = PORT, .mtu = 1420, .mss_clamp = 1};
+	struct fibmsg_tunnel config = {
+	    .name = "friend", .line = "wan", .listen_port = PORT, .mtu = 1420, .mss_clamp = 1};
 	char path[] = "/tmp/byway-bench-key-XXXXXX", text[CRYPTO_KEY_STRLEN + 1];
 	struct err_msg msg = {""};
 	uint8_t key[CRYPTO_KEY_LEN];
@@ -161,7 +163,9 @@ static int make_session(struct tunnel_rig *r, unsigned i)
 	    .local = ip_addr_v4(htonl(OURS)),
 	    .line = r->wan->index,
 	    .table = r->wan->table,
-	    .line_fixed = true};
+	    .line_fixed = true,
+	    .mtu = 1500,
+	    .inner_mtu = TUNNEL_UNLIMITED};
 	rcu_assign_pointer(p->path, path);
 	rcu_assign_pointer(p->current, r->keypair[i]);
 	forward_changed();
@@ -204,8 +208,8 @@ int tunnel_rig_open(struct tunnel_rig *r)
 	    workers_create(r->workers, r->packets + SPARE_MBUFS, &msg) != 0)
 		return fail(msg.text);
 	if (open_port(r, "lan", FIBMSG_ROLE_LAN, r->lan_in, r->lan_out, &r->lan) != 0 ||
-	    open_port(r, "wan", FIBMSG_ROLE_WAN, r->wan_in, r->wan_out, &r->wan) != 0 || make_tunnel(r) != 0 ||
-	    make_ways(r) != 0)
+	    open_port(r, "wan", FIBMSG_ROLE_WAN, r->wan_in, r->wan_out, &r->wan) != 0 ||
+	    make_tunnel(r) != 0 || make_ways(r) != 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < r->peers; i++)
 		if (make_peer(r, i) != 0)
@@ -272,7 +276,8 @@ static uint8_t *put_headers(const struct tunnel_rig *r, const struct tunnel_rig_
 	    .src_be = htonl(THEIRS + p->peer),
 	    .dst_be = htonl(OURS)};
 	ip->csum = csum_fold(csum_add(0, ip, sizeof(*ip)));
-	*udp = (struct wire_udp){.src_port_be = htons(PORT), .dst_port_be = htons(PORT), .len_be = htons(udp_len)};
+	*udp = (struct wire_udp){
+	    .src_port_be = htons(PORT), .dst_port_be = htons(PORT), .len_be = htons(udp_len)};
 	memset(header, 0, sizeof(*header));
 	header->type[0] = WG_WIRE_DATA;
 	wg_wire_set_le32(header->receiver, r->keypair[p->peer]->local_index);
@@ -288,9 +293,9 @@ void tunnel_rig_sealed(struct tunnel_rig *r, unsigned i, struct rte_mbuf *m)
 	rte_pktmbuf_reset(m);
 	p->data_len = padded_len(p->len);
 	p->counter = r->sent[p->peer]++;
-	frame = (uint8_t *)rte_pktmbuf_append(m,
-	    (uint16_t)(sizeof(struct wire_eth) + sizeof(struct wire_ip4) + sizeof(struct wire_udp) +
-		       WG_WIRE_DATA_MIN_LEN + p->data_len));
+	frame = (uint8_t *)rte_pktmbuf_append(
+	    m, (uint16_t)(sizeof(struct wire_eth) + sizeof(struct wire_ip4) + sizeof(struct wire_udp) +
+			  WG_WIRE_DATA_MIN_LEN + p->data_len));
 	p->data = put_headers(r, p, frame);
 	memset(p->data + p->len, 0, p->data_len - p->len);
 	memcpy(p->data, p->bytes + sizeof(struct wire_eth), p->len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A router with one tunnel for the benchmarks of its path: a lan and a wan as memory ports, peers whose keys are
- * known here, so that messages are made and read without handshakes. One thread sets it up.
+ * A router with one tunnel for the benchmarks of its path: a lan and a wan as memory ports, peers whose keys
+ * are known here, so that messages are made and read without handshakes. One thread sets it up.
  */
 #ifndef BYWAY_BENCH_TUNNEL_RIG_H
 #define BYWAY_BENCH_TUNNEL_RIG_H

@@ -9,6 +9,7 @@
 
 #include <rte_prefetch.h>
 
+#include "dataplane/express_tunnel.h"
 #include "dataplane/fib.h"
 #include "dataplane/flow.h"
 #include "dataplane/nexthop.h"
@@ -320,12 +321,47 @@ static uint64_t send_good(struct sending *s)
 	return s->good & ~kept;
 }
 
+/* Into tunnels, and messages to ours; of `left`, the bits of those that went. */
+static uint64_t send_tunnelled(struct sending *s, uint64_t left)
+{
+	struct express_tunnel t;
+	uint64_t gone = 0;
+
+	t.out = t.in = 0;
+	for (; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		uintptr_t serves;
+
+		if (s->keys[i] >= GROUP_MAX)
+			continue; /* a member of a group of several */
+		serves = atomic_load_explicit(&group_forward[s->keys[i]], memory_order_consume);
+		if (serves & 1)
+			continue;
+		t.nh[i] = (const struct nexthop *)serves;
+		t.out |= (uint64_t)(t.nh[i]->kind == NEXTHOP_TUNNEL) << i;
+		t.in |= (uint64_t)(t.nh[i]->kind == NEXTHOP_HOST) << i;
+	}
+	if (t.out)
+		gone = express_encap(s->w, s->b, s->pkts, &t, s->ip6);
+	if (t.in && s->b->in)
+		gone |= express_decap(s->w, s->b, s->pkts, &t, s->ip6);
+	return gone;
+}
+
+/* The good leave, but for those that the stages have to see. */
+static uint64_t send_looked_up(struct sending *s)
+{
+	uint64_t gone = send_good(s);
+
+	return gone == s->good ? gone : gone | send_tunnelled(s, s->good & ~gone);
+}
+
 /* Those that are not good have some address, too: to look it up costs less than to leave gaps. */
 static uint64_t send4(struct sending *s, const struct fib_table *t)
 {
 	s->good = s->b->good4;
 	fib_lookup4(t, s->b->dst4_be, s->keys, s->n);
-	return send_good(s);
+	return send_looked_up(s);
 }
 
 static uint64_t send6(struct sending *s, const struct fib_table *t)
@@ -338,7 +374,7 @@ static uint64_t send6(struct sending *s, const struct fib_table *t)
 	s->good = s->b->good6;
 	if (s->good == all_of(s->n)) {
 		fib_lookup6(t, s->b->dst6, s->keys, s->n);
-		return send_good(s);
+		return send_looked_up(s);
 	}
 	for (uint64_t left = s->good; left; left &= left - 1)
 		memcpy(dst[n++], s->b->dst6[__builtin_ctzll(left)], 16);
@@ -346,7 +382,7 @@ static uint64_t send6(struct sending *s, const struct fib_table *t)
 	n = 0;
 	for (uint64_t left = s->good; left; left &= left - 1)
 		s->keys[__builtin_ctzll(left)] = found[n++];
-	return send_good(s);
+	return send_looked_up(s);
 }
 
 static void judge(
@@ -361,30 +397,52 @@ static void judge(
 	express_judge(port, pkts, n, out);
 }
 
-unsigned express_frames(
-    struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, uint64_t *bytes)
+/* The bits of those that are gone. */
+static uint64_t send_burst(struct worker *w, const struct express_burst *b, struct rte_mbuf **pkts, unsigned n)
 {
 	const struct fib_table *t = fib_table(FIBMSG_OVERLAY);
 	uint32_t keys[WORKER_BURST], lines[WORKER_BURST];
 	uint64_t gone = 0;
-	struct express_burst b;
 	struct sending s = {
-	    .w = w, .b = &b, .pkts = pkts, .keys = keys, .lines = lines, .n = n, .wide = is_wide()};
+	    .w = w, .b = b, .pkts = pkts, .keys = keys, .lines = lines, .n = n, .wide = is_wide()};
+
+	if (!t || !w->express)
+		return 0;
+	express_way_check_epoch(w->express);
+	if (b->good4)
+		gone = send4(&s, t);
+	if (b->good6)
+		gone |= send6(&s, t);
+	return gone;
+}
+
+unsigned express_frames(
+    struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, uint64_t *bytes)
+{
+	struct express_burst b;
 	unsigned left = 0;
+	uint64_t gone;
 
 	judge(port, pkts, n, &b);
+	b.in = port->iface;
 	*bytes = b.bytes;
-	if (!t || !w->express)
-		return n;
-	express_way_check_epoch(w->express);
-	if (b.good4)
-		gone = send4(&s, t);
-	if (b.good6)
-		gone |= send6(&s, t);
+	gone = send_burst(w, &b, pkts, n);
 	if (gone == all_of(n))
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		if (!(gone >> i & 1))
 			pkts[left++] = pkts[i];
 	return left;
+}
+
+uint64_t express_inner(struct worker *w, struct rte_mbuf **pkts, unsigned n)
+{
+	static const struct port inside = {.mac = EXPRESS_INNER_MAC};
+	struct express_burst b;
+
+	if (!w->express)
+		return 0;
+	judge(&inside, pkts, n, &b);
+	b.in = 0;
+	return send_burst(w, &b, pkts, n);
 }

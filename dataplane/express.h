@@ -26,6 +26,15 @@ void express_destroy(struct worker *w);
 unsigned express_frames(
     struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, uint64_t *bytes);
 
+/*
+ * The same for packets out of tunnels, before whose IP header there is a link header to
+ * EXPRESS_INNER_MAC: the bits of those that are gone. Without the short way (tests) none is.
+ */
+uint64_t express_inner(struct worker *w, struct rte_mbuf **pkts, unsigned n);
+#define EXPRESS_INNER_MAC {0x02, 0, 0, 0, 0, 0}
+/* The value of forward_epoch that this burst goes by. */
+uint64_t express_epoch(const struct worker *w);
+
 #define EXPRESS_AHEAD 8 /* packet buffers fetched while one is looked at */
 
 /* Offset in a frame of the four bytes that forwarding changes: TTL, protocol, checksum; payload length, next,
@@ -38,6 +47,7 @@ struct express_burst {
 	uint64_t good4, good6; /* bits: packets that may be forwarded */
 	uint64_t padded; /* bits: the frame is longer than its packet (undefined where neither is set) */
 	uint64_t bytes;	 /* of all frames */
+	uint16_t in;	 /* interface by which they came; 0: out of a tunnel */
 	uint8_t *frame[WORKER_BURST];
 	uint32_t word[WORKER_BURST]; /* the word as it shall leave, as it lies in memory */
 	uint32_t len[WORKER_BURST];  /* of the IP packet */

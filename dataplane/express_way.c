@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "dataplane/express.h"
+#include "dataplane/express_tunnel.h"
 #include "dataplane/port.h"
 
 int express_create(struct worker *w)
@@ -21,13 +22,19 @@ int express_create(struct worker *w)
 	if (!w->express)
 		return ERR_NOMEM;
 	memset(w->express, 0, sizeof(struct express));
-	return 0;
+	return express_encap_create(w);
+}
+
+uint64_t express_epoch(const struct worker *w)
+{
+	return w->express->epoch;
 }
 
 void express_destroy(struct worker *w)
 {
 	free(w->express);
 	w->express = NULL;
+	express_encap_destroy(w);
 }
 
 void express_way_check_epoch(struct express *e)

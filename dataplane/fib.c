@@ -298,6 +298,14 @@ static int table_set(
 	return replace_routes(t, was, &now);
 }
 
+/* Workers keep what the underlays say of tunnels' endpoints (express_encap.c). Of the overlay they keep
+ * nothing. */
+static void tell_of_change(uint32_t table)
+{
+	if (table != FIBMSG_OVERLAY)
+		forward_changed();
+}
+
 int fib_set(uint32_t table, const struct ip_prefix *prefix, enum fib_origin origin, uint32_t group)
 {
 	int place = find_place(table), err = check_route(prefix, group);
@@ -317,6 +325,8 @@ int fib_set(uint32_t table, const struct ip_prefix *prefix, enum fib_origin orig
 		table_free(made);
 	else if (made)
 		rcu_assign_pointer(tables[place], made);
+	if (!err)
+		tell_of_change(table);
 	return err;
 }
 
@@ -343,8 +353,10 @@ int fib_del(uint32_t table, const struct ip_prefix *prefix, enum fib_origin orig
 		return ERR_NOENT;
 	now.group[origin] = LPM_NONE;
 	err = replace_routes(tables[place], was, &now);
-	if (!err)
+	if (!err) {
 		drop_empty(place);
+		tell_of_change(table);
+	}
 	return err;
 }
 

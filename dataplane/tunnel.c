@@ -11,6 +11,7 @@
 
 #include "dataplane/aead_ipsec_mb.h"
 #include "dataplane/host.h"
+#include "dataplane/nexthop.h"
 #include "dataplane/slow.h"
 #include "dataplane/tunnel_handover.h"
 #include "dataplane/tunnel_peer.h"
@@ -97,6 +98,7 @@ static void update_mtu(struct tunnel *t)
 
 	if (atomic_exchange_explicit(&t->iface->mtu, mtu, memory_order_relaxed) == mtu)
 		return;
+	forward_changed();
 	if (t->iface->hostif)
 		hostif_set_mtu(t->iface, mtu);
 }
@@ -262,6 +264,7 @@ int tunnel_set(const struct fibmsg_tunnel *config, struct err_msg *msg)
 	atomic_store_explicit(&t->cut_inner, config->fragment == FIBMSG_FRAGMENT_INNER, memory_order_relaxed);
 	change_identity(t, key);
 	update_mtu(t);
+	forward_changed(); /* its port, what becomes of MSS */
 	if (made && with_uapi)
 		uapi_open(t);
 	tunnel_timer_follow(t); /* its own peers: a thousand tunnels are set in a row */

@@ -1,31 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The stage that takes WireGuard messages in: handshakes go to the slow thread, transport data is
- * opened a session at a time, judged by the replay window and the peer's allowed-IPs, and goes on as
- * a packet that came by the tunnel. Nothing of the peer moves before a message has authenticated. Workers
- * only.
+ * opened by one call of the cipher, judged a session at a time by the replay window and the peer's
+ * allowed-IPs, and goes on as a packet that came by the tunnel. Nothing of the peer moves before a message
+ * has authenticated. Workers only.
  *
  * The window and the order of delivery belong to one worker a session; the others hand over.
  */
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "dataplane/tunnel_peer.h"
+#include <rte_prefetch.h>
+
+#include "dataplane/express.h"
+#include "dataplane/tunnel_decap.h"
+#include "dataplane/tunnel_group.h"
 #include "lib/aead_burst.h"
 #include "lib/ip_wire.h"
 
 #define TELL_NS NSEC_PER_MSEC /* not oftener about one peer or session */
 
-/* The messages of one session, in their order. */
+/* Messages in the order in which they are opened: by session, those of one in their order. */
+struct opening {
+	unsigned n;
+	struct rte_mbuf *pkts[WORKER_BURST];
+	const uint8_t *keys[WORKER_BURST];
+	uint64_t counters[WORKER_BURST];
+	uint8_t *ip[WORKER_BURST], *data[WORKER_BURST];
+	uint32_t lens[WORKER_BURST];
+	uint16_t line[WORKER_BURST];
+};
+
+/* Of them, from..to: one session's. */
 struct group {
 	struct tunnel_keypair *kp;
 	struct tunnel_peer *peer;
+	unsigned from, to;
+	struct tunnel_source source; /* of the last authentic message */
+};
+
+/* What was inside, to be delivered; data begins at the inner IP header. */
+struct inner {
 	unsigned n;
 	struct rte_mbuf *pkts[WORKER_BURST];
-	uint64_t counters[WORKER_BURST];
-	uint8_t *data[WORKER_BURST];
-	uint32_t lens[WORKER_BURST];
-	struct tunnel_source from; /* of the last authentic message */
+	struct tunnel_peer *peers[WORKER_BURST];
 };
 
 void tunnel_tell(struct worker *w, struct tunnel_peer *p, const struct tunnel_event *event)
@@ -50,18 +68,19 @@ static bool roamed(const struct group *g)
 {
 	const struct tunnel_path *path = rcu_dereference(g->peer->path);
 
-	if (!path || path->remote.port != g->from.remote.port ||
-	    !ip_addr_equal(&path->remote.addr, &g->from.remote.addr))
+	if (!path || path->remote.port != g->source.remote.port ||
+	    !ip_addr_equal(&path->remote.addr, &g->source.remote.addr))
 		return true;
-	if (path->line != g->from.line)
+	if (path->line != g->source.line)
 		return !path->line_fixed;
-	return !ip_addr_equal(&path->local, &g->from.local);
+	return !ip_addr_equal(&path->local, &g->source.local);
 }
 
 /* What the slow thread has to know of authentic messages; told again until it has acted. */
 static void tell_news(struct worker *w, struct group *g)
 {
-	struct tunnel_event event = {.receiver = g->kp->local_index, .from = g->from, .peer = g->peer->index};
+	struct tunnel_event event = {
+	    .receiver = g->kp->local_index, .from = g->source, .peer = g->peer->index};
 	bool confirm =
 	    !atomic_load_explicit(&g->kp->confirmed, memory_order_relaxed) &&
 	    w->now_ns - atomic_load_explicit(&g->kp->confirm_told_ns, memory_order_relaxed) >= TELL_NS;
@@ -96,106 +115,275 @@ static void note_received(struct worker *w, struct tunnel_peer *p, uint64_t byte
 	atomic_fetch_add_explicit(&p->rx_bytes, bytes, memory_order_relaxed);
 }
 
-/* May this peer send from this inner source? */
-static bool source_allowed(const struct tunnel_peer *p, const struct rte_mbuf *pkt)
-{
-	const struct tunnel *t = p->tunnel;
-	uint32_t value = LPM_NONE;
+/* Sources of one tunnel whose allowed-IPs have to be asked. */
+struct asked {
+	const struct tunnel *tunnel;
+	unsigned n4, n6;
+	uint8_t at4[WORKER_BURST], at6[WORKER_BURST];
+	uint32_t src4[WORKER_BURST];
+	uint8_t src6[WORKER_BURST][16];
+};
 
-	if (atomic_load_explicit(&p->any, memory_order_relaxed))
-		return true;
-	if (*rte_pktmbuf_mtod(pkt, const uint8_t *) >> 4 == 4)
-		lpm4_lookup_bulk(t->allowed4,
-		    (const uint32_t[]){rte_pktmbuf_mtod(pkt, const struct wire_ip4 *)->src_be}, &value, 1);
-	else
-		lpm6_lookup_bulk(
-		    t->allowed6, &rte_pktmbuf_mtod(pkt, const struct wire_ip6 *)->src, &value, 1);
-	return value == p->index + 1u;
+/* The bits of packets whose peers may not send from their sources. */
+static uint64_t ask_sources(struct asked *a, const struct inner *in)
+{
+	uint32_t values[WORKER_BURST];
+	uint64_t refused = 0;
+
+	lpm4_lookup_bulk(a->tunnel->allowed4, a->src4, values, a->n4);
+	for (unsigned i = 0; i < a->n4; i++)
+		refused |= (uint64_t)(values[i] != in->peers[a->at4[i]]->index + 1u) << a->at4[i];
+	lpm6_lookup_bulk(a->tunnel->allowed6, (const uint8_t(*)[16])a->src6, values, a->n6);
+	for (unsigned i = 0; i < a->n6; i++)
+		refused |= (uint64_t)(values[i] != in->peers[a->at6[i]]->index + 1u) << a->at6[i];
+	a->n4 = a->n6 = 0;
+	return refused;
 }
 
-/* From message to inner packet, at which the data begins. False: it was dropped. */
-static bool unwrap_packet(struct worker *w, struct group *g, unsigned i)
+/* May the peers send from these inner sources? Those that may not are dropped. */
+static void judge_sources(struct worker *w, struct inner *in)
 {
-	const struct tunnel *t = g->peer->tunnel;
-	struct rte_mbuf *pkt = g->pkts[i];
-	const uint8_t *payload = g->data[i] - sizeof(struct wg_wire_data);
-	bool marked = tunnel_outer_marked(pkt, payload);
-	struct pkt_meta *m = pkt_meta(pkt);
+	uint64_t refused = 0;
+	unsigned kept = 0;
+	struct asked a;
 
-	rte_pktmbuf_adj(pkt, (uint16_t)(g->data[i] - rte_pktmbuf_mtod(pkt, uint8_t *)));
-	pkt->data_len = (uint16_t)g->lens[i];
-	pkt->pkt_len = g->lens[i];
+	a.tunnel = NULL;
+	a.n4 = a.n6 = 0;
+	for (unsigned i = 0; i < in->n; i++) {
+		const uint8_t *ip = rte_pktmbuf_mtod(in->pkts[i], const uint8_t *);
+
+		if (atomic_load_explicit(&in->peers[i]->any, memory_order_relaxed))
+			continue;
+		if (a.tunnel && a.tunnel != in->peers[i]->tunnel)
+			refused |= ask_sources(&a, in);
+		a.tunnel = in->peers[i]->tunnel;
+		if (*ip >> 4 == 4) {
+			a.at4[a.n4] = (uint8_t)i;
+			memcpy(&a.src4[a.n4++], ip + offsetof(struct wire_ip4, src_be), 4);
+		} else {
+			a.at6[a.n6] = (uint8_t)i;
+			memcpy(a.src6[a.n6++], ip + offsetof(struct wire_ip6, src), 16);
+		}
+	}
+	if (a.tunnel)
+		refused |= ask_sources(&a, in);
+	for (unsigned i = 0; refused && i < in->n; i++) {
+		if (refused >> i & 1) {
+			worker_drop(w, &in->pkts[i], 1, DROP_TUNNEL_SOURCE);
+			continue;
+		}
+		in->pkts[kept] = in->pkts[i];
+		in->peers[kept++] = in->peers[i];
+	}
+	if (refused)
+		in->n = kept;
+}
+
+/* A link header, as the short way wants one: it lies where the message's header was. */
+static void put_link_header(struct rte_mbuf *pkt)
+{
+	static const struct wire_eth headers[2] = {
+	    {.dst = EXPRESS_INNER_MAC, .type_be = RTE_BE16(ETH_TYPE_IP4)},
+	    {.dst = EXPRESS_INNER_MAC, .type_be = RTE_BE16(ETH_TYPE_IP6)},
+	};
+	bool ip6 = *rte_pktmbuf_mtod(pkt, const uint8_t *) >> 4 == 6;
+
+	static_assert(sizeof(headers[0]) <= sizeof(struct wg_wire_data), "there is room for it");
+	pkt->data_off = (uint16_t)(pkt->data_off - sizeof(headers[0]));
+	pkt->data_len = (uint16_t)(pkt->data_len + sizeof(headers[0]));
+	pkt->pkt_len = pkt->data_len;
+	memcpy(rte_pktmbuf_mtod(pkt, uint8_t *), &headers[ip6], sizeof(headers[0]));
+}
+
+/* The short way for those that are plain, the stages for the others. */
+static void deliver(struct worker *w, struct inner *in)
+{
+	struct rte_mbuf *rest[WORKER_BURST];
+	unsigned n = 0;
+	uint64_t gone;
+
+	judge_sources(w, in);
+	for (unsigned i = 0; i < in->n; i++)
+		put_link_header(in->pkts[i]);
+	gone = in->n ? express_inner(w, in->pkts, in->n) : 0;
+	for (unsigned i = 0; i < in->n; i++) {
+		struct pkt_meta *m = pkt_meta(in->pkts[i]);
+
+		if (gone >> i & 1)
+			continue;
+		rte_pktmbuf_adj(in->pkts[i], sizeof(struct wire_eth));
+		memset(m, 0, sizeof(*m));
+		m->in = in->peers[i]->iface;
+		m->peer = in->peers[i]->index;
+		rest[n++] = in->pkts[i];
+	}
+	if (n)
+		classify_packets(w, rest, n);
+}
+
+/* From message i to inner packet, at which the data begins. False: it was dropped. */
+static bool unwrap_packet(struct worker *w, const struct tunnel_peer *p, struct opening *o, unsigned i)
+{
+	struct rte_mbuf *pkt = o->pkts[i];
+	bool marked = tunnel_outer_marked(o->ip[i]);
+
+	pkt->data_off = (uint16_t)(o->data[i] - (uint8_t *)pkt->buf_addr);
+	pkt->data_len = (uint16_t)o->lens[i];
+	pkt->pkt_len = o->lens[i];
 	if (!tunnel_inner_trim(pkt)) {
 		worker_drop(w, &pkt, 1, DROP_TUNNEL_INNER);
 		return false;
 	}
-	if (!source_allowed(g->peer, pkt)) {
-		worker_drop(w, &pkt, 1, DROP_TUNNEL_SOURCE);
-		return false;
-	}
-	if (marked)
+	if (__builtin_expect(marked, 0))
 		tunnel_inner_mark_congestion(pkt);
-	if (atomic_load_explicit(&t->mss_clamp, memory_order_relaxed))
-		tunnel_inner_clamp_mss(pkt, tunnel_fit_mtu(g->peer));
-	memset(m, 0, sizeof(*m));
-	m->in = g->peer->iface;
-	m->peer = g->peer->index;
+	if (atomic_load_explicit(&p->tunnel->mss_clamp, memory_order_relaxed))
+		tunnel_inner_clamp_mss(pkt, tunnel_fit_mtu(p));
 	return true;
 }
 
-/* Authentic messages: the window, then what is inside. */
-static void deliver_group(struct worker *w, struct group *g, uint64_t authentic)
+/* The window (RFC 6479); returns the bits of authentic messages that it accepts, the others are dropped. */
+static uint64_t filter_group(struct worker *w, const struct group *g, struct opening *o, uint64_t authentic)
 {
-	struct rte_mbuf *inner[WORKER_BURST];
-	uint64_t bytes = 0;
-	unsigned n = 0, data = 0;
+	uint64_t accepted = 0;
 
-	for (uint64_t rest = authentic; rest; rest &= rest - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(rest);
+	for (unsigned i = g->from; i < g->to; i++) {
+		if (!(authentic >> i & 1))
+			worker_drop(w, &o->pkts[i], 1, DROP_TUNNEL_AUTH);
+		else if (!wg_replay_accept_counter(&g->kp->replay, o->counters[i]))
+			worker_drop(w, &o->pkts[i], 1, DROP_TUNNEL_REPLAY);
+		else
+			accepted |= UINT64_C(1) << i;
+	}
+	return accepted;
+}
 
-		if (!wg_replay_accept_counter(&g->kp->replay, g->counters[i])) {
-			worker_drop(w, &g->pkts[i], 1, DROP_TUNNEL_REPLAY);
-			continue;
-		}
-		tunnel_outer_source(g->pkts[i], g->data[i] - sizeof(struct wg_wire_data), &g->from);
-		bytes += sizeof(struct wg_wire_data) + g->lens[i] + WG_WIRE_TAG_LEN;
-		if (g->lens[i] == 0) {
-			rte_pktmbuf_free(g->pkts[i]); /* a keepalive has done its work */
+/* Opened messages of a session: the window, then what is inside. */
+static void accept_group(
+    struct worker *w, struct group *g, struct opening *o, uint64_t authentic, struct inner *in)
+{
+	uint64_t accepted = filter_group(w, g, o, authentic), bytes = 0;
+	unsigned data = 0, last;
+
+	if (!accepted)
+		return;
+	last = 63 - (unsigned)__builtin_clzll(accepted);
+	tunnel_outer_source(
+	    o->ip[last], o->data[last] - sizeof(struct wg_wire_data), o->line[last], &g->source);
+	for (; accepted; accepted &= accepted - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(accepted);
+
+		bytes += WG_WIRE_DATA_MIN_LEN + o->lens[i];
+		if (o->lens[i] == 0) {
+			rte_pktmbuf_free(o->pkts[i]); /* a keepalive has done its work */
 			continue;
 		}
 		data++;
-		if (unwrap_packet(w, g, i))
-			inner[n++] = g->pkts[i];
+		if (unwrap_packet(w, g->peer, o, i)) {
+			in->pkts[in->n] = o->pkts[i];
+			in->peers[in->n++] = g->peer;
+		}
 	}
-	if (bytes == 0)
-		return;
 	tell_news(w, g);
 	note_received(w, g->peer, bytes, data > 0);
 	worker_count_rx(w, g->peer->iface, data, bytes);
-	if (n)
-		classify_packets(w, inner, n);
 }
 
-static void decap_group(struct worker *w, struct group *g)
+/* What the stage of another worker needs to begin anew. */
+static void hand_over(
+    struct worker *w, const struct tunnel_messages *msgs, const uint8_t *at, unsigned n, unsigned owner)
 {
+	struct rte_mbuf *pkts[WORKER_BURST];
+
+	for (unsigned k = 0; k < n; k++) {
+		unsigned i = at[k];
+		struct pkt_meta *m = pkt_meta(msgs->pkts[i]);
+		uint8_t *udp = msgs->data[i] - sizeof(struct wg_wire_data) - sizeof(struct wire_udp);
+
+		memset(m, 0, sizeof(*m));
+		m->op = PKT_TUNNEL_IN;
+		m->in = msgs->line[i];
+		m->family = *msgs->ip[i] >> 4 == 4 ? IP_V4 : IP_V6;
+		m->proto = IP_PROTO_UDP;
+		m->l4_off = (uint16_t)(udp - msgs->ip[i]);
+		rte_pktmbuf_adj(
+		    msgs->pkts[i], (uint16_t)(msgs->ip[i] - rte_pktmbuf_mtod(msgs->pkts[i], uint8_t *)));
+		pkts[k] = msgs->pkts[i];
+	}
+	worker_to_worker(w, worker_table[owner], pkts, n);
+}
+
+/* One session's messages for the cipher; the group is empty if they went another way. */
+static struct group add_group(
+    struct worker *w, const struct tunnel_messages *msgs, struct opening *o, const uint8_t *at, unsigned n)
+{
+	struct group g = {.kp = msgs->sessions[at[0]], .from = o->n, .to = o->n};
+	struct rte_mbuf *refused[WORKER_BURST];
+
+	g.peer = tunnel_peer_by_index(g.kp->peer);
+	if (g.peer && g.kp->owner != w->id) {
+		hand_over(w, msgs, at, n, g.kp->owner);
+		return g;
+	}
+	if (!g.peer || !wg_timers_key_opens(g.kp->birth_ns, w->now_ns)) {
+		for (unsigned k = 0; k < n; k++)
+			refused[k] = msgs->pkts[at[k]];
+		worker_drop(w, refused, n, g.peer ? DROP_TUNNEL_EXPIRED : DROP_TUNNEL_NO_SESSION);
+		return g;
+	}
+	for (unsigned k = 0; k < n; k++, g.to++) {
+		unsigned i = at[k];
+		const struct wg_wire_data *header = (const struct wg_wire_data *)msgs->data[i] - 1;
+
+		o->pkts[g.to] = msgs->pkts[i];
+		o->keys[g.to] = g.kp->receiving;
+		o->counters[g.to] = wg_wire_get_le64(header->counter);
+		o->ip[g.to] = msgs->ip[i];
+		o->data[g.to] = msgs->data[i];
+		o->lens[g.to] = msgs->lens[i];
+		o->line[g.to] = msgs->line[i];
+	}
+	o->n = g.to;
+	return g;
+}
+
+/* What will be read of sessions and peers. */
+static void fetch_sessions(const struct tunnel_messages *msgs)
+{
+	for (unsigned i = 0; i < msgs->n; i++)
+		rte_prefetch0(&msgs->sessions[i]->receiving);
+	for (unsigned i = 0; i < msgs->n; i++) {
+		const struct tunnel_peer *p = tunnel_peer_by_index(msgs->sessions[i]->peer);
+
+		if (!p)
+			continue;
+		rte_prefetch0(&p->marks.last_rx_ns);
+		rte_prefetch0(&p->tx_bytes);
+	}
+}
+
+void tunnel_open_messages(struct worker *w, const struct tunnel_messages *msgs)
+{
+	struct group groups[WORKER_BURST];
+	struct tunnel_groups by;
+	struct opening o;
+	struct inner in;
 	uint64_t authentic;
 
-	if (g->kp->owner != w->id) {
-		for (unsigned i = 0; i < g->n; i++)
-			pkt_meta(g->pkts[i])->op = PKT_TUNNEL_IN;
-		worker_to_worker(w, worker_table[g->kp->owner], g->pkts, g->n);
-		return;
+	tunnel_group(&by, (void *const *)msgs->sessions, msgs->n);
+	if (by.n > 1)
+		fetch_sessions(msgs);
+	o.n = in.n = 0;
+	for (unsigned i = 0; i < by.n; i++) {
+		unsigned from = tunnel_group_begin(&by, i);
+
+		groups[i] = add_group(w, msgs, &o, by.order + from, by.end[i] - from);
 	}
-	if (!wg_timers_key_opens(g->kp->birth_ns, w->now_ns)) {
-		worker_drop(w, g->pkts, g->n, DROP_TUNNEL_EXPIRED);
-		return;
-	}
-	authentic = aead_burst_open(g->kp->receiving, g->counters, g->data, g->lens, g->n);
-	for (unsigned i = 0; i < g->n; i++)
-		if (!(authentic >> i & 1))
-			worker_drop(w, &g->pkts[i], 1, DROP_TUNNEL_AUTH);
-	if (authentic)
-		deliver_group(w, g, authentic);
+	authentic = aead_burst_open_each(o.keys, o.counters, o.data, o.lens, o.n);
+	for (unsigned i = 0; i < by.n; i++)
+		if (groups[i].to > groups[i].from)
+			accept_group(w, &groups[i], &o, authentic, &in);
+	if (in.n)
+		deliver(w, &in);
 }
 
 /* The session that a data message names, if that is one of the tunnel whose port it came to. */
@@ -209,72 +397,56 @@ static struct tunnel_keypair *find_session(const uint8_t *payload)
 												      : NULL;
 }
 
-/* Handshakes leave for the slow thread, malformed messages end; what is data stays, with its session. */
-static uint64_t sort_messages(
-    struct worker *w, struct rte_mbuf **pkts, unsigned n, struct tunnel_keypair *sessions[WORKER_BURST])
+bool tunnel_add_message(struct tunnel_messages *msgs, struct rte_mbuf *pkt, uint8_t *ip, uint8_t *payload,
+    uint32_t len, uint16_t line)
 {
-	uint64_t left = 0;
+	struct tunnel_keypair *kp =
+	    wg_wire_type(payload, len) == WG_WIRE_DATA && pkt->nb_segs == 1 ? find_session(payload) : NULL;
+	unsigned i = msgs->n;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t len = 0;
-		const uint8_t *payload = tunnel_outer_payload(pkts[i], &len);
-
-		switch (payload ? wg_wire_type(payload, len) : WG_WIRE_INVALID) {
-		case WG_WIRE_INVALID:
-			worker_drop(w, &pkts[i], 1, DROP_TUNNEL_MESSAGE);
-			break;
-		case WG_WIRE_INITIATION:
-		case WG_WIRE_RESPONSE:
-		case WG_WIRE_COOKIE_REPLY:
-			pkt_meta(pkts[i])->op = PKT_HANDSHAKE;
-			worker_to_slow(w, &pkts[i], 1, DROP_HANDSHAKE_QUEUE);
-			break;
-		case WG_WIRE_DATA:
-			sessions[i] = find_session(payload);
-			if (sessions[i])
-				left |= UINT64_C(1) << i;
-			else
-				worker_drop(w, &pkts[i], 1, DROP_TUNNEL_NO_SESSION);
-			break;
-		}
-	}
-	return left;
+	if (!kp)
+		return false;
+	msgs->pkts[i] = pkt;
+	msgs->sessions[i] = kp;
+	msgs->ip[i] = ip;
+	msgs->data[i] = payload + sizeof(struct wg_wire_data);
+	msgs->lens[i] = len - (uint32_t)WG_WIRE_DATA_MIN_LEN;
+	msgs->line[i] = line;
+	msgs->n++;
+	return true;
 }
 
-static void add_to_group(struct group *g, struct rte_mbuf *pkt)
+/* Handshakes leave for the slow thread, what is no message of ours ends; data of sessions stays. */
+static void sort_message(struct worker *w, struct rte_mbuf *pkt, struct tunnel_messages *msgs)
 {
 	uint32_t len = 0;
 	uint8_t *payload = tunnel_outer_payload(pkt, &len);
-	const struct wg_wire_data *header = (const struct wg_wire_data *)(const void *)payload;
 
-	g->pkts[g->n] = pkt;
-	g->counters[g->n] = wg_wire_get_le64(header->counter);
-	g->data[g->n] = payload + sizeof(*header);
-	g->lens[g->n] = len - (uint32_t)WG_WIRE_DATA_MIN_LEN;
-	g->n++;
+	switch (payload ? wg_wire_type(payload, len) : WG_WIRE_INVALID) {
+	case WG_WIRE_INVALID:
+		worker_drop(w, &pkt, 1, DROP_TUNNEL_MESSAGE);
+		break;
+	case WG_WIRE_INITIATION:
+	case WG_WIRE_RESPONSE:
+	case WG_WIRE_COOKIE_REPLY:
+		pkt_meta(pkt)->op = PKT_HANDSHAKE;
+		worker_to_slow(w, &pkt, 1, DROP_HANDSHAKE_QUEUE);
+		break;
+	case WG_WIRE_DATA:
+		if (!tunnel_add_message(
+			msgs, pkt, rte_pktmbuf_mtod(pkt, uint8_t *), payload, len, pkt_meta(pkt)->in))
+			worker_drop(w, &pkt, 1, DROP_TUNNEL_NO_SESSION);
+		break;
+	}
 }
 
 void tunnel_input(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 {
-	struct tunnel_keypair *sessions[WORKER_BURST];
-	uint64_t left = sort_messages(w, pkts, n, sessions);
-	struct group g;
+	struct tunnel_messages msgs;
 
-	while (left) {
-		g.kp = sessions[__builtin_ctzll(left)];
-		g.peer = tunnel_peer_by_index(g.kp->peer);
-		g.n = 0;
-		for (uint64_t rest = left; rest; rest &= rest - 1) {
-			unsigned i = (unsigned)__builtin_ctzll(rest);
-
-			if (sessions[i] != g.kp)
-				continue;
-			add_to_group(&g, pkts[i]);
-			left &= ~(UINT64_C(1) << i);
-		}
-		if (g.peer)
-			decap_group(w, &g);
-		else
-			worker_drop(w, g.pkts, g.n, DROP_TUNNEL_NO_SESSION);
-	}
+	msgs.n = 0;
+	for (unsigned i = 0; i < n; i++)
+		sort_message(w, pkts[i], &msgs);
+	if (msgs.n)
+		tunnel_open_messages(w, &msgs);
 }

@@ -105,7 +105,7 @@ static void ask_for_session(struct worker *w, struct group *g)
 		worker_to_slow(w, g->pkts, taken, DROP_TUNNEL_QUEUE);
 }
 
-static void tell_stale(struct worker *w, struct tunnel_peer *p)
+void tunnel_tell_stale(struct worker *w, struct tunnel_peer *p)
 {
 	struct tunnel_event event = {.what = TUNNEL_EVENT_STALE, .peer = p->index};
 
@@ -167,8 +167,8 @@ static void prepare_group(
 	g->n = kept;
 }
 
-/* What the timers want to know (§6): anything sent; and data sent since the peer was last heard. */
-static void note_sent(struct worker *w, struct tunnel_peer *p, uint64_t bytes, bool data)
+/* Anything sent; and data sent since the peer was last heard. */
+void tunnel_note_sent(struct worker *w, struct tunnel_peer *p, uint64_t bytes, bool data)
 {
 	struct tunnel_marks *m = &p->marks;
 
@@ -199,7 +199,7 @@ static void send_group(struct worker *w, struct group *g, const struct tunnel_pa
 	}
 	if (bytes == 0)
 		return;
-	note_sent(w, g->peer, bytes, data > 0);
+	tunnel_note_sent(w, g->peer, bytes, data > 0);
 	worker_count_tx(w, g->peer->iface, data, bytes);
 	if (kept)
 		forward_packets(w, g->pkts, kept);
@@ -231,7 +231,7 @@ static void encap_group(struct worker *w, struct group *g)
 		return;
 	}
 	if (wg_timers_key_stale_to_send(kp->birth_ns, kp->initiator, counter, w->now_ns))
-		tell_stale(w, g->peer);
+		tunnel_tell_stale(w, g->peer);
 	prepare_group(w, g, kp, counter);
 	aead_burst_seal(kp->sending, g->counters, g->data, g->lens, g->n);
 	send_group(w, g, path);

@@ -421,7 +421,8 @@ void tunnel_handshake_input(struct rte_mbuf *pkt)
 
 	msg.payload = tunnel_outer_payload(pkt, &msg.len);
 	if (msg.payload) {
-		tunnel_outer_source(pkt, msg.payload, &msg.from);
+		tunnel_outer_source(
+		    rte_pktmbuf_mtod(pkt, const uint8_t *), msg.payload, pkt_meta(pkt)->in, &msg.from);
 		ifc = iface_by_index(tunnel_by_port(msg.from.port));
 		msg.tunnel = ifc ? ifc->tunnel : NULL;
 		if (msg.tunnel)

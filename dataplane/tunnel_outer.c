@@ -13,8 +13,6 @@
 #include "lib/csum.h"
 #include "lib/ip_wire.h"
 
-#define HOP_LIMIT 64
-
 static _Thread_local uint16_t next_id; /* RFC 6864 §4.1: only fragments need it to be unique */
 
 uint8_t *tunnel_outer_payload(struct rte_mbuf *pkt, uint32_t *len)
@@ -31,13 +29,11 @@ uint8_t *tunnel_outer_payload(struct rte_mbuf *pkt, uint32_t *len)
 	return (uint8_t *)(udp + 1);
 }
 
-void tunnel_outer_source(struct rte_mbuf *pkt, const uint8_t *payload, struct tunnel_source *out)
+void tunnel_outer_source(const uint8_t *ip, const uint8_t *payload, uint16_t line, struct tunnel_source *out)
 {
-	const struct pkt_meta *m = pkt_meta(pkt);
 	const struct wire_udp *udp = (const struct wire_udp *)(const void *)(payload - sizeof(*udp));
-	const uint8_t *ip = (const uint8_t *)udp - m->l4_off;
 
-	if (m->family == IP_V4) {
+	if (*ip >> 4 == 4) {
 		const struct wire_ip4 *ip4 = (const struct wire_ip4 *)(const void *)ip;
 
 		out->remote.addr = ip_addr_v4(ip4->src_be);
@@ -50,14 +46,12 @@ void tunnel_outer_source(struct rte_mbuf *pkt, const uint8_t *payload, struct tu
 	}
 	out->remote.port = ntohs(udp->src_port_be);
 	out->port = ntohs(udp->dst_port_be);
-	out->line = m->in;
+	out->line = line;
 }
 
-bool tunnel_outer_marked(struct rte_mbuf *pkt, const uint8_t *payload)
+bool tunnel_outer_marked(const uint8_t *ip)
 {
-	const struct pkt_meta *m = pkt_meta(pkt);
-	const uint8_t *ip = payload - sizeof(struct wire_udp) - m->l4_off;
-	uint8_t tos = (uint8_t)(m->family == IP_V4 ? ip[1] : ip[0] << 4 | ip[1] >> 4);
+	uint8_t tos = (uint8_t)(*ip >> 4 == 4 ? ip[1] : ip[1] >> 4);
 
 	return (tos & IP_TOS_ECN_MASK) == IP_TOS_ECN_MASK;
 }
@@ -66,6 +60,18 @@ bool tunnel_outer_marked(struct rte_mbuf *pkt, const uint8_t *payload)
  * RFC 768: over IPv4 a checksum of zero says that there is none, and the AEAD guards more than it could.
  * RFC 8200 §8.1 demands one over IPv6.
  */
+uint16_t tunnel_outer_next_id(void)
+{
+	return next_id++;
+}
+
+void tunnel_outer_sum_udp6(uint8_t *ip)
+{
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + sizeof(struct wire_ip6));
+
+	udp->dgram_cksum = rte_ipv6_udptcp_cksum((struct rte_ipv6_hdr *)ip, udp);
+}
+
 static void write_udp(struct wire_udp *udp, const struct tunnel_path *path, uint16_t src_port, uint16_t len)
 {
 	udp->src_port_be = htons(src_port);
@@ -79,10 +85,10 @@ static void write_ip4(struct wire_ip4 *ip, const struct tunnel_path *path, uint1
 	ip->version_ihl = IP4_VERSION_IHL;
 	ip->tos = tos;
 	ip->total_len_be = htons((uint16_t)(udp_len + sizeof(*ip)));
-	ip->id_be = htons(next_id++);
+	ip->id_be = htons(tunnel_outer_next_id());
 	/* Where nothing was said, a narrow link on the way may cut it, as with other WireGuards. */
 	ip->frag_be = path->dont_fragment && udp_len + sizeof(*ip) <= path->mtu ? htons(IP4_DF) : 0;
-	ip->ttl = HOP_LIMIT;
+	ip->ttl = TUNNEL_OUTER_HOP_LIMIT;
 	ip->proto = IP_PROTO_UDP;
 	ip->csum = 0;
 	memcpy(&ip->src_be, path->local.b, 4);
@@ -95,7 +101,7 @@ static void write_ip6(struct wire_ip6 *ip, const struct tunnel_path *path, uint1
 	ip->version_class_flow_be = htonl(IP6_VERSION | (uint32_t)tos << IP6_CLASS_SHIFT);
 	ip->payload_len_be = htons(udp_len);
 	ip->next_header = IP_PROTO_UDP;
-	ip->hop_limit = HOP_LIMIT;
+	ip->hop_limit = TUNNEL_OUTER_HOP_LIMIT;
 	memcpy(ip->src, path->local.b, 16);
 	memcpy(ip->dst, path->remote.addr.b, 16);
 }
@@ -118,7 +124,7 @@ bool tunnel_outer_prepend(
 		write_ip4((struct wire_ip4 *)(void *)ip, path, udp_len, tos);
 	} else {
 		write_ip6((struct wire_ip6 *)(void *)ip, path, udp_len, tos);
-		udp->csum = rte_ipv6_udptcp_cksum((struct rte_ipv6_hdr *)(void *)ip, udp);
+		tunnel_outer_sum_udp6((uint8_t *)ip);
 	}
 	m->in = 0;
 	m->out = path->line;

@@ -127,6 +127,7 @@ static bool publish_path(struct tunnel_peer *p, const struct iface *line, const 
 		return false;
 	}
 	rcu_assign_pointer(p->path, now);
+	forward_changed();
 	if (old)
 		rcu_retire(free, old);
 	return true;
@@ -137,6 +138,7 @@ void tunnel_path_drop(struct tunnel_peer *p)
 	struct tunnel_path *old = p->path;
 
 	rcu_assign_pointer(p->path, NULL);
+	forward_changed();
 	if (old)
 		rcu_retire(free, old);
 }

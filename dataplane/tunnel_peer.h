@@ -10,6 +10,7 @@
  *   tunnel_outer.c      outer headers, both threads       tunnel_inner.c   ECN and MSS of the inner packet
  *   tunnel_pmtu.c       the path's MTU, both threads      tunnel_fit.c     what is larger than that
  *   tunnel_leave.c      allowed-IPs of peers that are gone
+ *   tunnel_group.c      a burst by peer or session        express_encap.c, express_decap.c   the short way
  *   tunnel_path.c       which line, address and endpoint  tunnel_handshake.c   messages 1-3
  *   tunnel_queue.c      packets that wait for a session   tunnel_handover.c    sessions over a planned restart
  *   tunnel_timer.c      what is due                       tunnel_state.c   what survives a restart
@@ -198,6 +199,11 @@ void tunnel_keypair_retire(struct tunnel_keypair *kp);
 /* Worker: tells the slow thread (tunnel_decap.c). What caused it lasts, so that a lost one is told again. */
 void tunnel_tell(struct worker *w, struct tunnel_peer *p, const struct tunnel_event *event);
 
+/* Worker (tunnel_encap.c): keys are old, said at most each 10 ms about one peer; and what the timers want to
+ * know of messages sent (§6): bytes of them, and whether any carried data. */
+void tunnel_tell_stale(struct worker *w, struct tunnel_peer *p);
+void tunnel_note_sent(struct worker *w, struct tunnel_peer *p, uint64_t bytes, bool data);
+
 /* tunnel.c, tunnel_peer.c: slow thread. */
 struct tunnel *tunnel_find(const char *name); /* NULL: there is none */
 struct tunnel_peer *tunnel_peer_by_key(const struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN]);
@@ -223,10 +229,14 @@ uint16_t tunnel_path_mtu(const struct tunnel *t);
 /* tunnel_outer.c: both threads. Data begins at the outer IP header, meta is as classify filled it. */
 /* The UDP payload and its length; NULL: lengths that do not fit. */
 uint8_t *tunnel_outer_payload(struct rte_mbuf *pkt, uint32_t *len);
-/* Where a message came from and to; the headers must still lie before the payload. */
-void tunnel_outer_source(struct rte_mbuf *pkt, const uint8_t *payload, struct tunnel_source *out);
+/* Where a message came from and to, on this line: from the outer IP header and the UDP header before the payload. */
+void tunnel_outer_source(const uint8_t *ip, const uint8_t *payload, uint16_t line, struct tunnel_source *out);
 /* Congestion was experienced on the outer way (RFC 3168 §5). */
-bool tunnel_outer_marked(struct rte_mbuf *pkt, const uint8_t *payload);
+bool tunnel_outer_marked(const uint8_t *ip);
+#define TUNNEL_OUTER_HOP_LIMIT 64
+uint16_t tunnel_outer_next_id(void); /* of IPv4, each thread its own */
+/* The UDP checksum of an IPv6 packet without extension headers. */
+void tunnel_outer_sum_udp6(uint8_t *ip);
 /* Prepends UDP and IP to a message; sets what forward_packets needs. */
 #define TUNNEL_DSCP_HANDSHAKE                                                                                \
 	0x88 /* AF41 in the place of the TOS byte, as deployed WireGuard marks messages 1-3 */

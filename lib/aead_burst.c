@@ -254,3 +254,34 @@ uint64_t aead_burst_open(const uint8_t key[AEAD_BURST_KEY_LEN], const uint64_t *
 	assert(n <= AEAD_BURST_MAX);
 	return find_choice(lens, n)->open(key, counters, data, lens, n);
 }
+
+/* Packets from i on that have the key of packet i. */
+static unsigned run_of(const uint8_t *const *keys, unsigned i, unsigned n)
+{
+	unsigned to = i + 1;
+
+	while (to < n && keys[to] == keys[i])
+		to++;
+	return to - i;
+}
+
+void aead_burst_seal_each(const uint8_t *const *keys, const uint64_t *counters, uint8_t *const *data,
+    const uint32_t *lens, unsigned n)
+{
+	for (unsigned i = 0, run; i < n; i += run) {
+		run = run_of(keys, i, n);
+		aead_burst_seal(keys[i], counters + i, data + i, lens + i, run);
+	}
+}
+
+uint64_t aead_burst_open_each(const uint8_t *const *keys, const uint64_t *counters, uint8_t *const *data,
+    const uint32_t *lens, unsigned n)
+{
+	uint64_t authentic = 0;
+
+	for (unsigned i = 0, run; i < n; i += run) {
+		run = run_of(keys, i, n);
+		authentic |= aead_burst_open(keys[i], counters + i, data + i, lens + i, run) << i;
+	}
+	return authentic;
+}

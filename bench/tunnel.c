@@ -63,7 +63,7 @@ static int probe_nothing(void)
 	return 0;
 }
 
-static const struct aead_burst_backend none = {"none", probe_nothing, seal_nothing, open_nothing};
+static const struct aead_burst_backend none = {"none", probe_nothing, seal_nothing, open_nothing, NULL, NULL};
 
 static int fail(const char *what)
 {
@@ -187,7 +187,7 @@ static int run(struct bench *b)
 	if (b->stages)
 		worker_table[0]->express = NULL;
 	for (unsigned i = 0; i < b->rig.packets; i++)
-		if (tunnel_rig_make(&b->rig, i, pick_len(b, i), i % b->rig.peers) != 0)
+		if (tunnel_rig_make(&b->rig, i, pick_len(b, i)) != 0)
 			return ERR_IO;
 	for (unsigned i = 0; i < WARM_ROUNDS; i++)
 		if (run_round(b, &unused) != 0)

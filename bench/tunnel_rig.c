@@ -217,7 +217,21 @@ int tunnel_rig_open(struct tunnel_rig *r)
 	return 0;
 }
 
-int tunnel_rig_make(struct tunnel_rig *r, unsigned i, uint16_t len, unsigned peer)
+/* Each packet, each time, is another peer's. */
+static void deal(struct tunnel_rig *r, struct tunnel_rig_packet *p)
+{
+	struct wire_ip4 *ip = (struct wire_ip4 *)(p->bytes + sizeof(struct wire_eth));
+
+	if (r->peers == 1)
+		return;
+	p->peer = r->next_peer;
+	r->next_peer = (r->next_peer + 1) % r->peers;
+	*(r->to_lan ? &ip->src_be : &ip->dst_be) = htonl(HOSTS + (p->peer << 8) + 1);
+	ip->csum = 0;
+	ip->csum = csum_fold(csum_add(0, ip, sizeof(*ip)));
+}
+
+int tunnel_rig_make(struct tunnel_rig *r, unsigned i, uint16_t len)
 {
 	struct rte_mbuf *m = traffic_packet(&r->traffic, worker_pool, r->lan->port->mac);
 	struct tunnel_rig_packet *p = &r->made[i];
@@ -229,9 +243,6 @@ int tunnel_rig_make(struct tunnel_rig *r, unsigned i, uint16_t len, unsigned pee
 	memcpy(p->bytes, rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
 	rte_pktmbuf_free(m);
 	p->len = len;
-	p->peer = peer;
-	if (r->peers > 1)
-		*(r->to_lan ? &ip->src_be : &ip->dst_be) = htonl(HOSTS + (peer << 8) + 1 + i % 200);
 	ip->total_len_be = htons(len);
 	udp->len_be = htons((uint16_t)(len - sizeof(*ip)));
 	ip->csum = 0;
@@ -251,6 +262,7 @@ void tunnel_rig_plain(struct tunnel_rig *r, unsigned i, struct rte_mbuf *m)
 	struct tunnel_rig_packet *p = &r->made[i];
 	uint16_t len = (uint16_t)(sizeof(struct wire_eth) + p->len);
 
+	deal(r, p);
 	rte_pktmbuf_reset(m);
 	memcpy(rte_pktmbuf_append(m, len), p->bytes, len);
 	p->data = rte_pktmbuf_mtod_offset(m, uint8_t *, sizeof(struct wire_eth));
@@ -290,6 +302,7 @@ void tunnel_rig_sealed(struct tunnel_rig *r, unsigned i, struct rte_mbuf *m)
 	struct tunnel_rig_packet *p = &r->made[i];
 	uint8_t *frame;
 
+	deal(r, p);
 	rte_pktmbuf_reset(m);
 	p->data_len = padded_len(p->len);
 	p->counter = r->sent[p->peer]++;

@@ -40,13 +40,14 @@ struct tunnel_rig {
 	struct tunnel_keypair *keypair[TUNNEL_RIG_PEERS];
 	uint8_t key[TUNNEL_RIG_PEERS][CRYPTO_KEY_LEN]; /* of both directions */
 	uint64_t sent[TUNNEL_RIG_PEERS];	       /* messages made for the router to open */
+	unsigned next_peer;			       /* packets go round them */
 	struct tunnel_rig_packet *made;
 };
 
 /* EAL runs. ERR_*, and a sentence on standard error. */
 int tunnel_rig_open(struct tunnel_rig *r);
-/* Makes packet i of the rig: so many bytes of IP, to or from this peer's hosts. */
-int tunnel_rig_make(struct tunnel_rig *r, unsigned i, uint16_t len, unsigned peer);
+/* Makes packet i of the rig: so many bytes of IP. */
+int tunnel_rig_make(struct tunnel_rig *r, unsigned i, uint16_t len);
 /* Packet i as it comes by the lan; as the peer sends it, sealed under its next counter. The buffer is new to
  * both. */
 void tunnel_rig_plain(struct tunnel_rig *r, unsigned i, struct rte_mbuf *m);

@@ -260,7 +260,7 @@ static uint64_t open_burst(
 	    counters, data, lens, n);
 }
 
-static const struct aead_burst_backend backend = {"ipsec-mb", probe, seal, open_burst};
+static const struct aead_burst_backend backend = {"ipsec-mb", probe, seal, open_burst, NULL, NULL};
 
 static const char *arch_allowed(void)
 {

@@ -94,10 +94,10 @@ static uint8_t write_header4(struct express_tunnel_way *way, const struct tunnel
 	struct wire_ip4 *ip = (struct wire_ip4 *)(way->header + sizeof(struct wire_eth));
 
 	((struct wire_eth *)way->header)->type_be = htons(ETH_TYPE_IP4);
-	*ip = (struct wire_ip4){
-	    .version_ihl = IP4_VERSION_IHL,
+	*ip = (struct wire_ip4){.version_ihl = IP4_VERSION_IHL,
 	    .frag_be = path->dont_fragment ? htons(IP4_DF) : 0,
-	    .ttl = TUNNEL_OUTER_HOP_LIMIT, .proto = IP_PROTO_UDP};
+	    .ttl = TUNNEL_OUTER_HOP_LIMIT,
+	    .proto = IP_PROTO_UDP};
 	memcpy(&ip->src_be, path->local.b, 4);
 	memcpy(&ip->dst_be, path->remote.addr.b, 4);
 	way->csum = (uint16_t)~csum_fold(csum_add(0, ip, sizeof(*ip)));

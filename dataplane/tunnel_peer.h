@@ -172,6 +172,9 @@ struct tunnel_event {
 /* RCU read side or slow thread; NULL when there is none. */
 struct tunnel_peer *tunnel_peer_by_index(uint16_t index);
 struct tunnel_keypair *tunnel_keypair_by_receiver(uint32_t receiver);
+/* Workers: fetch what tunnel_keypair_by_receiver will read, first the one, after a while the other. */
+void tunnel_table_fetch_slot(uint32_t receiver);
+void tunnel_table_fetch_keypair(uint32_t receiver);
 /* Slow thread. */
 void tunnel_table_set_port(uint16_t udp_port, uint16_t iface); /* 0: none listens */
 int tunnel_table_add_peer(struct tunnel_peer *p);	       /* gives it an index. ERR_FULL */

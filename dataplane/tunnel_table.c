@@ -8,6 +8,8 @@
  */
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "dataplane/tunnel_peer.h"
 #include "dataplane/worker.h"
 #include "lib/err.h"
@@ -100,6 +102,22 @@ struct tunnel_keypair *tunnel_keypair_by_receiver(uint32_t receiver)
 	struct tunnel_keypair *kp = rcu_dereference(slots[receiver % TUNNEL_INDICES].keypair);
 
 	return kp && kp->local_index == receiver ? kp : NULL;
+}
+
+void tunnel_table_fetch_slot(uint32_t receiver)
+{
+	rte_prefetch0(&slots[receiver % TUNNEL_INDICES]);
+}
+
+void tunnel_table_fetch_keypair(uint32_t receiver)
+{
+	const struct tunnel_keypair *kp = rcu_dereference(slots[receiver % TUNNEL_INDICES].keypair);
+
+	if (!kp)
+		return;
+	rte_prefetch0(&kp->replay.next);
+	rte_prefetch0(&kp->receiving);
+	rte_prefetch0(&kp->birth_ns);
 }
 
 uint32_t tunnel_table_reserve(struct tunnel_peer *p)

@@ -434,4 +434,4 @@ static int probe(void)
 	return isa_selected() >= ISA_AVX2 && __builtin_cpu_supports("bmi2") ? 0 : ERR_UNSUPPORTED;
 }
 
-const struct aead_burst_backend aead_burst_avx2 = {"avx2", probe, seal, open};
+const struct aead_burst_backend aead_burst_avx2 = {"avx2", probe, seal, open, NULL, NULL};

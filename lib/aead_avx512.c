@@ -45,7 +45,9 @@ struct work {
 	uint64_t counters[AEAD_BURST_MAX];
 	uint8_t *data[AEAD_BURST_MAX];
 	uint32_t lens[AEAD_BURST_MAX];
-	uint8_t index[AEAD_BURST_MAX]; /* where sorted: the caller's number */
+	uint8_t index[AEAD_BURST_MAX];	     /* where sorted: the caller's number */
+	const uint8_t *keys[AEAD_BURST_MAX]; /* of each, if there are several */
+	bool many_keys;
 	unsigned n;
 	bool sorted;
 	uint64_t wanted; /* packets to cipher, by our number */
@@ -270,6 +272,51 @@ static void store_mac_keys(struct work *w, unsigned first, const __m512i words[1
 		_mm512_store_si512(&w->mac_keys[i][first], words[i]);
 }
 
+static void set_key(struct work *w, const uint8_t *key)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		int32_t word;
+
+		memcpy(&word, key + 4 * i, sizeof(word));
+		w->key[i] = _mm512_set1_epi32(word);
+	}
+}
+
+/* Four words of sixteen keys, from this offset (bytes), by lane. */
+static void turn_keys(const uint8_t *const keys[LANES], size_t offset, __m512i words[4])
+{
+	__m512i row[4], low01, high01, low23, high23;
+
+	for (unsigned r = 0; r < 4; r++) {
+		row[r] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(keys[r] + offset)));
+		row[r] =
+		    _mm512_inserti32x4(row[r], _mm_loadu_si128((const __m128i *)(keys[4 + r] + offset)), 1);
+		row[r] =
+		    _mm512_inserti32x4(row[r], _mm_loadu_si128((const __m128i *)(keys[8 + r] + offset)), 2);
+		row[r] =
+		    _mm512_inserti32x4(row[r], _mm_loadu_si128((const __m128i *)(keys[12 + r] + offset)), 3);
+	}
+	low01 = _mm512_unpacklo_epi32(row[0], row[1]);
+	high01 = _mm512_unpackhi_epi32(row[0], row[1]);
+	low23 = _mm512_unpacklo_epi32(row[2], row[3]);
+	high23 = _mm512_unpackhi_epi32(row[2], row[3]);
+	words[0] = _mm512_unpacklo_epi64(low01, low23);
+	words[1] = _mm512_unpackhi_epi64(low01, low23);
+	words[2] = _mm512_unpacklo_epi64(high01, high23);
+	words[3] = _mm512_unpackhi_epi64(high01, high23);
+}
+
+/* The keys of the packets whose blocks are in the lanes; n of them count. */
+static void set_lane_keys(struct work *w, const uint8_t packets[LANES], unsigned n)
+{
+	const uint8_t *keys[LANES];
+
+	for (unsigned i = 0; i < LANES; i++)
+		keys[i] = w->keys[packets[i < n ? i : 0]];
+	turn_keys(keys, 0, w->key);
+	turn_keys(keys, 16, w->key + 4);
+}
+
 /* The keys of the tags (RFC 8439 §2.6: block 0) of sixteen packets. */
 static void make_mac_keys(struct work *w, unsigned first)
 {
@@ -277,6 +324,10 @@ static void make_mac_keys(struct work *w, unsigned first)
 	struct lane_nonces nonces;
 
 	set_nonces(w, first, LANES, &nonces);
+	if (w->many_keys) {
+		turn_keys(w->keys + first, 0, w->key);
+		turn_keys(w->keys + first, 16, w->key + 4);
+	}
 	chacha_blocks(w->key, &nonces, made->words, previous);
 	store_mac_keys(w, first, made->words);
 }
@@ -293,8 +344,11 @@ static void make_last_mac_keys(struct work *w)
 	for (unsigned i = 0; i < n; i++) {
 		b.data[i] = w->data[0];
 		b.masks[i] = 0;
+		b.packets[i] = (uint8_t)(first + i);
 	}
 	plan_blocks(w, &b, w->n);
+	if (w->many_keys)
+		set_lane_keys(w, b.packets, b.n);
 	chacha_alone(w->key, &b.nonces, w->ahead_output.words);
 	store_mac_keys(w, first, w->ahead_output.words);
 	b.ragged = true;
@@ -322,6 +376,8 @@ static void cipher_kilobytes(struct work *w, unsigned p)
 	uint32_t end = rest_of(w->lens[p]);
 	struct lane_nonces nonces;
 
+	if (w->many_keys)
+		set_key(w, w->keys[p]);
 	_mm512_store_si512(nonces.low, _mm512_set1_epi32((int32_t)w->counters[p]));
 	_mm512_store_si512(nonces.high, _mm512_set1_epi32((int32_t)(w->counters[p] >> 32)));
 	for (uint32_t at = 0; at < end; at += KILOBYTE_BLOCKS * BLOCK_LEN) {
@@ -342,6 +398,8 @@ static void cipher_batch(struct work *w, struct batch *b)
 {
 	struct output *previous, *made = next_output(w, &previous);
 
+	if (w->many_keys)
+		set_lane_keys(w, b->packets, b->n);
 	chacha_blocks(w->key, &b->nonces, made->words, previous);
 	set_output(made, b);
 	start_batch(b);
@@ -463,16 +521,6 @@ static uint64_t check_tags(const struct work *w, unsigned first, unsigned end)
 	return authentic;
 }
 
-static void set_key(struct work *w, const uint8_t *key)
-{
-	for (unsigned i = 0; i < 8; i++) {
-		int32_t word;
-
-		memcpy(&word, key + 4 * i, sizeof(word));
-		w->key[i] = _mm512_set1_epi32(word);
-	}
-}
-
 /* What the compiler kept on the stack for the functions below a call: nothing of it is deeper. */
 static __attribute__((noinline)) void wipe_stack(void)
 {
@@ -504,56 +552,101 @@ static void wipe(struct work *w)
 	wipe_stack();
 }
 
+/* One key for all, which is set; or of each packet its own. */
+static void take_keys(struct work *w, const uint8_t *key, const uint8_t *const *keys)
+{
+	w->many_keys = keys != NULL;
+	if (key)
+		set_key(w, key);
+	for (unsigned i = 0; keys && i < w->n; i++)
+		w->keys[i] = keys[w->sorted ? w->index[i] : i];
+}
+
+/* The packets and their keys are taken. */
+static void seal_work(struct work *w)
+{
+	unsigned n = w->n;
+
+	start_plan(w);
+	if (n % LANES)
+		make_last_mac_keys(w);
+	use_ahead_blocks(w);
+	for (unsigned first = 0; first < n; first += TAGS) {
+		unsigned end = first + TAGS < n ? first + TAGS : n;
+
+		cipher_packets(w, end);
+		if (end == first + TAGS)
+			make_mac_keys(w, first);
+		else
+			output_all(&w->outputs[w->made]);
+		append_tags(w, first_unfinished(w, end)); /* while they are in the nearest cache */
+	}
+	wipe(w);
+}
+
 static void seal(
     const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
 	struct work w;
 
-	set_key(&w, key);
 	take_packets(&w, counters, data, lens, n);
-	start_plan(&w);
+	take_keys(&w, key, NULL);
+	seal_work(&w);
+}
+
+static void seal_each(const uint8_t *const *keys, const uint64_t *counters, uint8_t *const *data,
+    const uint32_t *lens, unsigned n)
+{
+	struct work w;
+
+	take_packets(&w, counters, data, lens, n);
+	take_keys(&w, NULL, keys);
+	seal_work(&w);
+}
+
+static uint64_t open_work(struct work *w)
+{
+	uint64_t authentic = 0;
+	unsigned n = w->n;
+
+	start_plan(w);
 	if (n % LANES)
-		make_last_mac_keys(&w);
-	use_ahead_blocks(&w);
+		make_last_mac_keys(w);
+	w->wanted = 0;
 	for (unsigned first = 0; first < n; first += TAGS) {
 		unsigned end = first + TAGS < n ? first + TAGS : n;
 
-		cipher_packets(&w, end);
 		if (end == first + TAGS)
-			make_mac_keys(&w, first);
-		else
-			output_all(&w.outputs[w.made]);
-		append_tags(&w, first_unfinished(&w, end)); /* while they are in the nearest cache */
+			make_mac_keys(w, first);
+		w->wanted |= check_tags(w, first, end);
+		cipher_packets(w, end);
 	}
-	wipe(&w);
+	output_all(&w->outputs[w->made]);
+	use_ahead_blocks(w);
+	for (unsigned p = 0; p < n; p++)
+		authentic |= (w->wanted >> p & 1) << (w->sorted ? w->index[p] : p);
+	wipe(w);
+	return authentic;
 }
 
 static uint64_t open_burst(
     const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
 	struct work w;
-	uint64_t authentic = 0;
 
-	set_key(&w, key);
 	take_packets(&w, counters, data, lens, n);
-	start_plan(&w);
-	if (n % LANES)
-		make_last_mac_keys(&w);
-	w.wanted = 0;
-	for (unsigned first = 0; first < n; first += TAGS) {
-		unsigned end = first + TAGS < n ? first + TAGS : n;
+	take_keys(&w, key, NULL);
+	return open_work(&w);
+}
 
-		if (end == first + TAGS)
-			make_mac_keys(&w, first);
-		w.wanted |= check_tags(&w, first, end);
-		cipher_packets(&w, end);
-	}
-	output_all(&w.outputs[w.made]);
-	use_ahead_blocks(&w);
-	for (unsigned p = 0; p < n; p++)
-		authentic |= (w.wanted >> p & 1) << (w.sorted ? w.index[p] : p);
-	wipe(&w);
-	return authentic;
+static uint64_t open_each(const uint8_t *const *keys, const uint64_t *counters, uint8_t *const *data,
+    const uint32_t *lens, unsigned n)
+{
+	struct work w;
+
+	take_packets(&w, counters, data, lens, n);
+	take_keys(&w, NULL, keys);
+	return open_work(&w);
 }
 
 static int probe(void)
@@ -564,4 +657,5 @@ static int probe(void)
 	return 0;
 }
 
-const struct aead_burst_backend aead_burst_avx512_ifma = {"avx512-ifma", probe, seal, open_burst};
+const struct aead_burst_backend aead_burst_avx512_ifma = {
+    "avx512-ifma", probe, seal, open_burst, seal_each, open_each};

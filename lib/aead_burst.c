@@ -48,7 +48,8 @@ static uint64_t open_sodium(
 	return authentic;
 }
 
-static const struct aead_burst_backend sodium = {"sodium", probe_sodium, seal_sodium, open_sodium};
+static const struct aead_burst_backend sodium = {
+    "sodium", probe_sodium, seal_sodium, open_sodium, NULL, NULL};
 
 static const struct aead_burst_backend *backends[BACKENDS_MAX] = {
 #ifdef __x86_64__
@@ -268,6 +269,11 @@ static unsigned run_of(const uint8_t *const *keys, unsigned i, unsigned n)
 void aead_burst_seal_each(const uint8_t *const *keys, const uint64_t *counters, uint8_t *const *data,
     const uint32_t *lens, unsigned n)
 {
+	assert(n <= AEAD_BURST_MAX);
+	if (n && run_of(keys, 0, n) < n && find_choice(lens, n)->seal_each) {
+		find_choice(lens, n)->seal_each(keys, counters, data, lens, n);
+		return;
+	}
 	for (unsigned i = 0, run; i < n; i += run) {
 		run = run_of(keys, i, n);
 		aead_burst_seal(keys[i], counters + i, data + i, lens + i, run);
@@ -279,6 +285,9 @@ uint64_t aead_burst_open_each(const uint8_t *const *keys, const uint64_t *counte
 {
 	uint64_t authentic = 0;
 
+	assert(n <= AEAD_BURST_MAX);
+	if (n && run_of(keys, 0, n) < n && find_choice(lens, n)->open_each)
+		return find_choice(lens, n)->open_each(keys, counters, data, lens, n);
 	for (unsigned i = 0, run; i < n; i += run) {
 		run = run_of(keys, i, n);
 		authentic |= aead_burst_open(keys[i], counters + i, data + i, lens + i, run) << i;

@@ -23,6 +23,11 @@ struct aead_burst_backend {
 	    unsigned n);
 	uint64_t (*open)(const uint8_t *key, const uint64_t *counters, uint8_t *const *data,
 	    const uint32_t *lens, unsigned n);
+	/* The same with a key for each packet; NULL: each run of one key is a call of the above. */
+	void (*seal_each)(const uint8_t *const *keys, const uint64_t *counters, uint8_t *const *data,
+	    const uint32_t *lens, unsigned n);
+	uint64_t (*open_each)(const uint8_t *const *keys, const uint64_t *counters, uint8_t *const *data,
+	    const uint32_t *lens, unsigned n);
 };
 
 /*
@@ -76,8 +81,8 @@ uint64_t aead_burst_open(const uint8_t key[AEAD_BURST_KEY_LEN], const uint64_t *
 
 /*
  * The same where each packet has its own key: keys[i] is packet i's, and neighbours under one key
- * should name it by the same pointer. A burst of many peers fills the lanes as one of a single peer does, where the back end
- * can do that; else each run of a key is a call.
+ * should name it by the same pointer. A burst of many peers fills the lanes as one of a single peer does,
+ * where the back end can do that; else each run of a key is a call.
  */
 void aead_burst_seal_each(const uint8_t *const *keys, const uint64_t *counters, uint8_t *const *data,
     const uint32_t *lens, unsigned n);

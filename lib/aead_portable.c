@@ -146,4 +146,4 @@ static int probe(void)
 	return 0;
 }
 
-const struct aead_burst_backend aead_burst_portable = {"portable", probe, seal, open};
+const struct aead_burst_backend aead_burst_portable = {"portable", probe, seal, open, NULL, NULL};

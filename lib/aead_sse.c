@@ -180,4 +180,4 @@ static int probe(void)
 	return isa_selected() >= ISA_SSE ? 0 : ERR_UNSUPPORTED;
 }
 
-const struct aead_burst_backend aead_burst_sse = {"sse", probe, seal, open};
+const struct aead_burst_backend aead_burst_sse = {"sse", probe, seal, open, NULL, NULL};

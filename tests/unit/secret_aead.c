@@ -83,7 +83,7 @@ static int probe_leaky(void)
 	return 0;
 }
 
-static const struct aead_burst_backend leaky = {"leaky", probe_leaky, seal_leaky, open_leaky};
+static const struct aead_burst_backend leaky = {"leaky", probe_leaky, seal_leaky, open_leaky, NULL, NULL};
 
 static const struct aead_burst_backend *const forms[] = {SECRET_FORMS, &leaky};
 

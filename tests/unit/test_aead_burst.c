@@ -31,7 +31,7 @@ static int probe_sodium(void)
 	return aead_burst_init("sodium");
 }
 
-static const struct aead_burst_backend by_table = {"sodium", probe_sodium, seal_chosen, open_chosen};
+static const struct aead_burst_backend by_table = {"sodium", probe_sodium, seal_chosen, open_chosen, NULL, NULL};
 
 static const struct aead_burst_backend *const forms[] = {
 #ifdef __x86_64__

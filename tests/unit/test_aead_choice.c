@@ -41,8 +41,10 @@ static uint64_t open_nothing(
 	return 5;
 }
 
-static const struct aead_burst_backend nothing = {"nothing", probe_here, seal_nothing, open_nothing};
-static const struct aead_burst_backend elsewhere = {"elsewhere", probe_elsewhere, seal_nothing, open_nothing};
+static const struct aead_burst_backend nothing = {
+    "nothing", probe_here, seal_nothing, open_nothing, NULL, NULL};
+static const struct aead_burst_backend elsewhere = {
+    "elsewhere", probe_elsewhere, seal_nothing, open_nothing, NULL, NULL};
 
 static void test_named(void **state)
 {

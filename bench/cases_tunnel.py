@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tunnel's whole path on memory ports against the bare ipsec-mb over the same bytes, and against itself with one peer."""
+import os
+import re
+
+from harness import Case, call
+
+SIZES = ("64", "imix", "1420")
+PEERS = 1000
+
+
+def cycles(bench, *options):
+    """Cycles a packet of bench/tunnel."""
+    command = [f"{bench.build}/bench/tunnel", "--cpu", str(max(os.sched_getaffinity(0))), "--millis", str(bench.millis), *options]
+    return float(re.search(r"^cycles-per-packet ([\d.]+)", call(command), re.MULTILINE).group(1))
+
+
+def speed(*options):
+    """A measure: packets in a million cycles, so that a ratio above one says how many times faster we are."""
+    return lambda bench: 1e6 / cycles(bench, *options)
+
+
+def path(direction, size):
+    options = ("--direction", direction, "--len", size)
+
+    def measure(bench):
+        return 1e6 / cycles(bench, *options, "--routes", bench.routes4)
+    return Case(f"tunnel-{direction}/{size}", "packets/Mcycle", "higher", measure, "bare ipsec-mb",
+                speed(*options, "--bare", "--cipher", "ipsec-mb"), programs=("bench/tunnel",))
+
+
+def peers(direction, size):
+    options = ("--direction", direction, "--len", size)
+    return Case(f"tunnel-peers/{direction}-{size}", "packets/Mcycle", "higher", speed(*options, "--peers", str(PEERS)),
+                "one peer", speed(*options), programs=("bench/tunnel",))
+
+
+CASES = [*(path(d, s) for d in ("encap", "decap") for s in SIZES), *(peers(d, s) for d in ("encap", "decap") for s in SIZES)]

@@ -155,6 +155,7 @@ static int make_session(struct tunnel_rig *r, unsigned i)
 	crypto_fill_random(r->key[i], CRYPTO_KEY_LEN);
 	memcpy(keys.sending, r->key[i], CRYPTO_KEY_LEN);
 	memcpy(keys.receiving, r->key[i], CRYPTO_KEY_LEN);
+	p->heard_by = (uint16_t)(r->wan->index % r->workers + 1); /* whose queue is the first of the wan */
 	keys.local_index = keys.remote_index = tunnel_table_reserve(p);
 	r->keypair[i] = tunnel_keypair_publish(p, &keys, nsec_monotonic());
 	if (!r->keypair[i] || !path)

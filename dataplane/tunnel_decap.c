@@ -15,29 +15,11 @@
 #include "dataplane/express.h"
 #include "dataplane/tunnel_decap.h"
 #include "dataplane/tunnel_group.h"
+#include "dataplane/tunnel_share.h"
 #include "lib/aead_burst.h"
 #include "lib/ip_wire.h"
 
 #define TELL_NS NSEC_PER_MSEC /* not oftener about one peer or session */
-
-/* Messages in the order in which they are opened: by session, those of one in their order. */
-struct opening {
-	unsigned n;
-	struct rte_mbuf *pkts[WORKER_BURST];
-	const uint8_t *keys[WORKER_BURST];
-	uint64_t counters[WORKER_BURST];
-	uint8_t *ip[WORKER_BURST], *data[WORKER_BURST];
-	uint32_t lens[WORKER_BURST];
-	uint16_t line[WORKER_BURST];
-};
-
-/* Of them, from..to: one session's. */
-struct group {
-	struct tunnel_keypair *kp;
-	struct tunnel_peer *peer;
-	unsigned from, to;
-	struct tunnel_source source; /* of the last authentic message */
-};
 
 /* What was inside, to be delivered; data begins at the inner IP header. */
 struct inner {
@@ -64,7 +46,7 @@ void tunnel_tell(struct worker *w, struct tunnel_peer *p, const struct tunnel_ev
 
 /* Is the peer elsewhere than we send to? Where the line is ours to choose, hearing it on another changes
  * nothing. */
-static bool roamed(const struct group *g)
+static bool roamed(const struct tunnel_session *g)
 {
 	const struct tunnel_path *path = rcu_dereference(g->peer->path);
 
@@ -77,7 +59,7 @@ static bool roamed(const struct group *g)
 }
 
 /* What the slow thread has to know of authentic messages; told again until it has acted. */
-static void tell_news(struct worker *w, struct group *g)
+static void tell_news(struct worker *w, struct tunnel_session *g)
 {
 	struct tunnel_event event = {
 	    .receiver = g->kp->local_index, .from = g->source, .peer = g->peer->index};
@@ -222,7 +204,7 @@ static void deliver(struct worker *w, struct inner *in)
 }
 
 /* From message i to inner packet, at which the data begins. False: it was dropped. */
-static bool unwrap_packet(struct worker *w, const struct tunnel_peer *p, struct opening *o, unsigned i)
+static bool unwrap_packet(struct worker *w, const struct tunnel_peer *p, struct tunnel_opening *o, unsigned i)
 {
 	struct rte_mbuf *pkt = o->pkts[i];
 	bool marked = tunnel_outer_marked(o->ip[i]);
@@ -242,7 +224,8 @@ static bool unwrap_packet(struct worker *w, const struct tunnel_peer *p, struct 
 }
 
 /* The window (RFC 6479); returns the bits of authentic messages that it accepts, the others are dropped. */
-static uint64_t filter_group(struct worker *w, const struct group *g, struct opening *o, uint64_t authentic)
+static uint64_t filter_group(
+    struct worker *w, const struct tunnel_session *g, struct tunnel_opening *o, uint64_t authentic)
 {
 	uint64_t accepted = 0;
 
@@ -258,8 +241,8 @@ static uint64_t filter_group(struct worker *w, const struct group *g, struct ope
 }
 
 /* Opened messages of a session: the window, then what is inside. */
-static void accept_group(
-    struct worker *w, struct group *g, struct opening *o, uint64_t authentic, struct inner *in)
+static void accept_group(struct worker *w, struct tunnel_session *g, struct tunnel_opening *o,
+    uint64_t authentic, struct inner *in)
 {
 	uint64_t accepted = filter_group(w, g, o, authentic), bytes = 0;
 	unsigned data = 0, last;
@@ -313,10 +296,10 @@ static void hand_over(
 }
 
 /* One session's messages for the cipher; the group is empty if they went another way. */
-static struct group add_group(
-    struct worker *w, const struct tunnel_messages *msgs, struct opening *o, const uint8_t *at, unsigned n)
+static struct tunnel_session add_group(struct worker *w, const struct tunnel_messages *msgs,
+    struct tunnel_opening *o, const uint8_t *at, unsigned n)
 {
-	struct group g = {.kp = msgs->sessions[at[0]], .from = o->n, .to = o->n};
+	struct tunnel_session g = {.kp = msgs->sessions[at[0]], .from = o->n, .to = o->n};
 	struct rte_mbuf *refused[WORKER_BURST];
 
 	g.peer = tunnel_peer_by_index(g.kp->peer);
@@ -335,7 +318,6 @@ static struct group add_group(
 		const struct wg_wire_data *header = (const struct wg_wire_data *)msgs->data[i] - 1;
 
 		o->pkts[g.to] = msgs->pkts[i];
-		o->keys[g.to] = g.kp->receiving;
 		o->counters[g.to] = wg_wire_get_le64(header->counter);
 		o->ip[g.to] = msgs->ip[i];
 		o->data[g.to] = msgs->data[i];
@@ -361,29 +343,45 @@ static void fetch_sessions(const struct tunnel_messages *msgs)
 	}
 }
 
+void tunnel_deliver(struct worker *w, struct tunnel_opening *o, uint64_t authentic)
+{
+	struct inner in;
+
+	in.n = 0;
+	for (unsigned i = 0; i < o->n_sessions; i++)
+		accept_group(w, &o->sessions[i], o, authentic, &in);
+	if (in.n)
+		deliver(w, &in);
+}
+
+uint64_t tunnel_decipher(const struct tunnel_opening *o)
+{
+	const uint8_t *keys[WORKER_BURST];
+
+	for (unsigned s = 0; s < o->n_sessions; s++)
+		for (unsigned i = o->sessions[s].from; i < o->sessions[s].to; i++)
+			keys[i] = o->sessions[s].kp->receiving;
+	return aead_burst_open_each(keys, o->counters, o->data, o->lens, o->n);
+}
+
 void tunnel_open_messages(struct worker *w, const struct tunnel_messages *msgs)
 {
-	struct group groups[WORKER_BURST];
 	struct tunnel_groups by;
-	struct opening o;
-	struct inner in;
-	uint64_t authentic;
+	struct tunnel_opening o;
 
 	tunnel_group(&by, (void *const *)msgs->sessions, msgs->n);
 	if (by.n > 1)
 		fetch_sessions(msgs);
-	o.n = in.n = 0;
+	o.n = o.n_sessions = 0;
 	for (unsigned i = 0; i < by.n; i++) {
 		unsigned from = tunnel_group_begin(&by, i);
+		struct tunnel_session s = add_group(w, msgs, &o, by.order + from, by.end[i] - from);
 
-		groups[i] = add_group(w, msgs, &o, by.order + from, by.end[i] - from);
+		if (s.to > s.from)
+			o.sessions[o.n_sessions++] = s;
 	}
-	authentic = aead_burst_open_each(o.keys, o.counters, o.data, o.lens, o.n);
-	for (unsigned i = 0; i < by.n; i++)
-		if (groups[i].to > groups[i].from)
-			accept_group(w, &groups[i], &o, authentic, &in);
-	if (in.n)
-		deliver(w, &in);
+	if (o.n && !tunnel_share_opening(w, &o))
+		tunnel_deliver(w, &o, tunnel_decipher(&o));
 }
 
 /* The session that a data message names, if that is one of the tunnel whose port it came to. */
@@ -430,6 +428,7 @@ static void sort_message(struct worker *w, struct rte_mbuf *pkt, struct tunnel_m
 	case WG_WIRE_RESPONSE:
 	case WG_WIRE_COOKIE_REPLY:
 		pkt_meta(pkt)->op = PKT_HANDSHAKE;
+		pkt_meta(pkt)->arg = (uint16_t)(w->id + 1);
 		worker_to_slow(w, &pkt, 1, DROP_HANDSHAKE_QUEUE);
 		break;
 	case WG_WIRE_DATA:

@@ -278,6 +278,7 @@ static int answer_initiation(const struct message *msg, struct tunnel_peer *p, s
 		tunnel_table_release(receiver);
 		goto out;
 	}
+	p->heard_by = pkt_meta(msg->pkt)->arg;
 	kp = tunnel_keypair_publish(p, &keys, tunnel_now_ns());
 	if (!kp) {
 		err = ERR_NOMEM;
@@ -333,6 +334,7 @@ static enum drop_reason handle_response(const struct message *msg)
 	if (wg_noise_consume_response(&p->handshake, &p->tunnel->identity, &p->noise, in) ||
 	    wg_noise_derive_keys(&p->handshake, &keys))
 		return DROP_HANDSHAKE_INVALID;
+	p->heard_by = pkt_meta(msg->pkt)->arg;
 	kp = tunnel_keypair_publish(p, &keys, tunnel_now_ns());
 	if (!kp)
 		return DROP_HANDSHAKE_INVALID;

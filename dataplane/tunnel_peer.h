@@ -10,6 +10,7 @@
  *   tunnel_outer.c      outer headers, both threads       tunnel_inner.c   ECN and MSS of the inner packet
  *   tunnel_pmtu.c       the path's MTU, both threads      tunnel_fit.c     what is larger than that
  *   tunnel_leave.c      allowed-IPs of peers that are gone
+ *   tunnel_share.c      opening by several workers
  *   tunnel_group.c      a burst by peer or session        express_encap.c, express_decap.c   the short way
  *   tunnel_path.c       which line, address and endpoint  tunnel_handshake.c   messages 1-3
  *   tunnel_queue.c      packets that wait for a session   tunnel_handover.c    sessions over a planned restart
@@ -100,6 +101,7 @@ struct tunnel_peer {
 	_Atomic bool any; /* takes and gives any inner address */
 
 	/* Slow thread only, from here on. */
+	uint16_t heard_by; /* the worker that took its last handshake message in, by id + 1; 0: none */
 	struct tunnel_peer *hash_next; /* of tunnel_table.c */
 	struct tunnel_keypair *previous, *next;
 	struct wg_noise_peer noise;

@@ -181,7 +181,9 @@ struct tunnel_keypair *tunnel_keypair_make(
 		kp->birth_ns = birth_ns;
 		kp->peer = p->index;
 		atomic_init(&kp->port, p->tunnel->port);
-		kp->owner = worker_for(keys->local_index)->id;
+		/* Its data will come as the handshake did, mostly: by that worker's queue. */
+		kp->owner = p->heard_by && p->heard_by <= worker_count ? p->heard_by - 1u
+								       : worker_for(keys->local_index)->id;
 		atomic_init(&kp->confirmed, keys->initiator);
 	}
 	crypto_wipe(keys, sizeof(*keys));

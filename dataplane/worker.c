@@ -22,6 +22,7 @@
 #include "dataplane/port.h"
 #include "dataplane/reassembly.h"
 #include "dataplane/spread.h"
+#include "dataplane/tunnel_share.h"
 #include "lib/nsec.h"
 
 #define SPIN_NS	       (30 * NSEC_PER_USEC) /* idle this long before a sleep: shorter gaps cost no system call */
@@ -80,9 +81,12 @@ bool worker_run_once(struct worker *w)
 
 	if (w->clock_loops++ % CLOCK_LOOPS == 0 || (w->spread && spread_takes_rates(w)))
 		w->now_ns = nsec_monotonic();
-	any = poll_ports(w);
+	any = tunnel_share_is_full(w) || poll_ports(w);
 	any |= take_ring(w, w->from_slow);
-	any |= take_ring(w, w->from_workers);
+	if (!tunnel_share_is_full(w))
+		any |= take_ring(w, w->from_workers);
+	if (w->share)
+		any |= tunnel_share_run(w);
 	reassembly_expire(w);
 	if (w->spread)
 		any |= spread_take(w);
@@ -133,7 +137,7 @@ static void sleep_until_work(struct worker *w, uint64_t idle_ns)
 
 	atomic_store_explicit(&w->asleep, true, memory_order_seq_cst);
 	if (rte_ring_empty(w->from_slow) && rte_ring_empty(w->from_workers) &&
-	    (!w->spread || spread_is_empty(w)) && !atomic_load_explicit(&stopping, memory_order_relaxed)) {
+	    (!w->spread || spread_is_empty(w)) && tunnel_share_is_idle(w) && !atomic_load_explicit(&stopping, memory_order_relaxed)) {
 		rcu_thread_offline();
 		(void)ppoll(fds, n, blind ? &nap : NULL, NULL);
 		rcu_thread_online();

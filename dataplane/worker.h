@@ -53,6 +53,7 @@ struct worker {
 	struct worker_tx *tx;	  /* buffered frames per port, flushed once a loop */
 	struct express *express;  /* what groups mean (express.h); NULL: all packets go by the stages */
 	struct express_tunnel_way *tunnel_ways; /* by peer index (express_encap.c) */
+	struct tunnel_share *share; /* NULL: the only worker */
 	struct spread *spread;	  /* NULL: the only worker */
 	struct reassembly *reassembly; /* fragments for tunnels (reassembly.h) */
 	uint64_t reassembly_due_ns;    /* when to look for old ones; UINT64_MAX: there are none */

@@ -16,6 +16,7 @@
 #include "dataplane/port.h"
 #include "dataplane/reassembly.h"
 #include "dataplane/spread.h"
+#include "dataplane/tunnel_share.h"
 #include "dataplane/worker.h"
 #include "lib/crypto.h"
 
@@ -67,6 +68,7 @@ static void destroy_worker(struct worker *w)
 	express_destroy(w);
 	spread_destroy(w);
 	reassembly_destroy(w);
+	tunnel_share_destroy(w);
 	free(w);
 }
 
@@ -84,7 +86,8 @@ static struct worker *create_worker(unsigned id, unsigned workers)
 	w->from_workers = create_ring("worker-to-worker", id);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!w->from_slow || !w->from_workers || w->wake_fd < 0 || tx_create(w) < 0 ||
-	    express_create(w) < 0 || spread_create(w, workers) < 0 || reassembly_create(w) < 0) {
+	    express_create(w) < 0 || spread_create(w, workers) < 0 || reassembly_create(w) < 0 ||
+	    tunnel_share_create(w, workers) < 0) {
 		destroy_worker(w);
 		return NULL;
 	}

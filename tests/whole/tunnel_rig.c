@@ -195,6 +195,10 @@ void run(void)
 		clock_ns = nsec_monotonic();
 		tunnel_tick(clock_ns);
 		whole_run();
+		for (unsigned i = 1; i < worker_count; i++)
+			while (worker_run_once(worker_table[i]))
+				;
+		whole_run();
 		any = false;
 		for (unsigned i = 1; i < worker_count; i++)
 			any |= worker_run_once(worker_table[i]);

@@ -179,6 +179,7 @@ static inline const struct express_tunnel_way *find_way(
 /* Destinations of one tunnel whose allowed-IPs have to be asked. */
 struct asked {
 	const struct tunnel *tunnel;
+	struct tunnel_peer *named; /* by the route: has what is on nobody's list, if it has no list itself */
 	unsigned n;
 	uint8_t at[WORKER_BURST];
 };
@@ -200,9 +201,11 @@ static void ask(struct asked *a, const struct express_burst *b, bool ip6, struct
 		lpm6_lookup_bulk(a->tunnel->allowed6, (const uint8_t(*)[16])dst6, values, a->n);
 	else
 		lpm4_lookup_bulk(a->tunnel->allowed4, dst4, values, a->n);
+	if (a->named && !atomic_load_explicit(&a->named->any, memory_order_relaxed))
+		a->named = NULL;
 	for (unsigned i = 0; i < a->n; i++)
 		peers[a->at[i]] =
-		    values[i] == LPM_NONE ? NULL : tunnel_peer_by_index((uint16_t)(values[i] - 1));
+		    values[i] == LPM_NONE ? a->named : tunnel_peer_by_index((uint16_t)(values[i] - 1));
 	a->n = 0;
 }
 
@@ -224,7 +227,7 @@ static void find_peers(
 {
 	const struct nexthop *last = NULL;
 	const struct tunnel *tunnel = NULL;
-	struct tunnel_peer *only = NULL;
+	struct tunnel_peer *only = NULL, *named = NULL;
 	struct asked a;
 
 	a.n = 0;
@@ -233,15 +236,19 @@ static void find_peers(
 
 		if (t->nh[i] != last) {
 			last = t->nh[i];
-			only = last->peer;
-			tunnel = only ? NULL : tunnel_of(last, &only);
+			named = last->peer;
+			only = named;
+			tunnel = named ? named->tunnel : tunnel_of(last, &only);
+			if (named && atomic_load_explicit(&tunnel->by_lists, memory_order_relaxed))
+				only = NULL;
 		}
 		peers[i] = only;
 		if (only || !tunnel)
 			continue;
-		if (a.n && a.tunnel != tunnel)
+		if (a.n && (a.tunnel != tunnel || a.named != named))
 			ask(&a, b, ip6, peers);
 		a.tunnel = tunnel;
+		a.named = named;
 		a.at[a.n++] = (uint8_t)i;
 	}
 	if (a.n)

@@ -356,7 +356,11 @@ static uint64_t add_group(struct worker *w, struct sealing *s, const struct expr
 	uint64_t counter, start, taken = 0, bytes = 0;
 	const size_t word_at = ip6 ? EXPRESS_WORD6 : EXPRESS_WORD4;
 
-	if (way->mtu == 0 || !kp || !wg_timers_key_seals(kp->birth_ns, 0, w->now_ns))
+	if (way->mtu == 0 || !kp)
+		return 0;
+	/* however often a spent key is tried, its counter never comes round */
+	counter = atomic_load_explicit(&kp->send_counter, memory_order_relaxed);
+	if (!wg_timers_key_seals(kp->birth_ns, counter, w->now_ns))
 		return 0;
 	counter = atomic_fetch_add_explicit(&kp->send_counter, n, memory_order_relaxed);
 	if (!wg_timers_key_seals(kp->birth_ns, counter + n, w->now_ns))

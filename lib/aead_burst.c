@@ -246,14 +246,15 @@ void aead_burst_seal(const uint8_t key[AEAD_BURST_KEY_LEN], const uint64_t *coun
     const uint32_t *lens, unsigned n)
 {
 	assert(n <= AEAD_BURST_MAX);
-	find_choice(lens, n)->seal(key, counters, data, lens, n);
+	if (n)
+		find_choice(lens, n)->seal(key, counters, data, lens, n);
 }
 
 uint64_t aead_burst_open(const uint8_t key[AEAD_BURST_KEY_LEN], const uint64_t *counters,
     uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
 	assert(n <= AEAD_BURST_MAX);
-	return find_choice(lens, n)->open(key, counters, data, lens, n);
+	return n ? find_choice(lens, n)->open(key, counters, data, lens, n) : 0;
 }
 
 /* Packets from i on that have the key of packet i. */

@@ -15,7 +15,7 @@
 #define AEAD_BURST_KEY_LEN 32
 #define AEAD_BURST_TAG_LEN 16
 
-/* What a back end provides; each call as the functions of the same name below. */
+/* What a back end provides; each call as the functions of the same name below, with n of 1-64. */
 struct aead_burst_backend {
 	const char *name;
 	int (*probe)(void); /* 0 when this machine can run it */

@@ -318,12 +318,8 @@ static void test_nothing(void **state)
 {
 	const uint8_t key[AEAD_BURST_KEY_LEN] = {0};
 
-	for (unsigned f = 0; f < UNIT_COUNT(forms); f++) {
-		if (forms[f]->probe())
-			continue;
-		forms[f]->seal(key, NULL, NULL, NULL, 0);
-		assert_int_equal(forms[f]->open(key, NULL, NULL, NULL, 0), 0);
-	}
+	aead_burst_seal(key, NULL, NULL, NULL, 0);
+	assert_int_equal(aead_burst_open(key, NULL, NULL, NULL, 0), 0);
 }
 
 /*

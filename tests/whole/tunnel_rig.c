@@ -39,6 +39,7 @@ void write_key(const char *path, const uint8_t key[32], mode_t mode)
 	crypto_format_base64(text, key);
 	text[44] = '\n';
 	assert_true(fd >= 0 && write(fd, text, 45) == 45);
+	crypto_wipe(text, sizeof(text));
 	fchmod(fd, mode);
 	close(fd);
 }
@@ -84,6 +85,8 @@ void make_pair(const char *address, const char *ours, const char *endpoint, cons
 	assert_int_equal(wg_noise_set_peer(&remote.peer, &remote.id, here.public_key), 0);
 	memcpy(remote.peer.preshared_key, preshared, 32);
 	wg_cookie_init_maker(&remote.cookies, here.public_key);
+	crypto_wipe(key, sizeof(key)); /* test_tunnel_secrets.c looks for copies of keys */
+	crypto_wipe(&here, sizeof(here));
 	if (tunnel_set(&t, &msg))
 		fail_msg("%s", msg.text);
 	p = peer_config();

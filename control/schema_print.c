@@ -22,8 +22,8 @@ static const char *const kind_text[] = {
     [SCHEMA_ADDR4] = "an IPv4 address",
     [SCHEMA_IFADDR] = "an address with the length of its subnet, such as 10.1.0.1/24",
     [SCHEMA_PREFIX] = "a prefix without host bits, such as 10.1.0.0/24",
-    [SCHEMA_ENDPOINT] = "an address or a name and a port, such as 192.0.2.1:51820, [2001:db8::1]:51820 or "
-			"home.example.org:51820",
+    [SCHEMA_ENDPOINT] = ("an address or a name and a port, such as 192.0.2.1:51820, [2001:db8::1]:51820 or "
+			 "home.example.org:51820"),
     [SCHEMA_RANGE] = "a prefix and the lengths that match, such as 10.0.0.0/8 ge 16 le 24",
     [SCHEMA_KEY] = "a key of 32 bytes in base64 (44 characters)",
     [SCHEMA_MAC] = "a station's Ethernet address, such as 02:00:00:00:00:01",

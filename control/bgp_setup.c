@@ -262,23 +262,12 @@ void bgp_glue_set_connected(struct bgp_glue *g, const struct ip_prefix *prefixes
 	bgp_glue_turn(g);
 }
 
-/* The tunnel's peer behind which the neighbour is: the only one, or the one whose allowed-IPs hold its
- * address. */
+/* Is the neighbour behind the tunnel's peer of this key? */
 static bool is_behind(const struct config_tunnel *t, const struct config_bgp_peer *p, const uint8_t key[32])
 {
-	for (size_t i = 0; i < t->peers.n; i++) {
-		const struct config_peer *peer = &t->peers.v[i];
+	const struct config_peer *peer = config_find_peer_at(t, &p->address);
 
-		if (memcmp(peer->key, key, 32) != 0)
-			continue;
-		if (t->peers.n == 1)
-			return true;
-		for (size_t j = 0; j < peer->allowed_ips.n; j++) {
-			if (ip_prefix_contains_addr(&peer->allowed_ips.v[j], &p->address))
-				return true;
-		}
-	}
-	return false;
+	return peer != NULL && memcmp(peer->key, key, 32) == 0;
 }
 
 void bgp_glue_set_usable(struct bgp_glue *g, const char *tunnel, const uint8_t key[32], bool usable)

@@ -192,6 +192,26 @@ static bool holds(const struct config_prefixes *addresses, const struct ip_addr 
 	return better;
 }
 
+const struct config_peer *config_find_peer_at(const struct config_tunnel *t, const struct ip_addr *a)
+{
+	const struct config_peer *peer = NULL;
+	int best_len = -1;
+
+	if (t->peers.n == 1)
+		return &t->peers.v[0];
+	for (size_t i = 0; i < t->peers.n; i++) {
+		const struct config_peer *p = &t->peers.v[i];
+
+		for (size_t j = 0; j < p->addresses.n; j++) {
+			if (ip_addr_equal(&p->addresses.v[j], a))
+				return p;
+		}
+		if (holds(&p->allowed_ips, a, &best_len))
+			peer = p;
+	}
+	return peer;
+}
+
 const char *config_find_interface(const struct config *c, const struct ip_addr *a)
 {
 	const char *name = NULL;

@@ -100,6 +100,7 @@ struct config_peer {
 	struct config_endpoint endpoint;
 	uint32_t keepalive_s;
 	struct config_prefixes allowed_ips;
+	struct config_addrs addresses;	 /* its own, inside the tunnel */
 	struct config_peer_probe *probe; /* never NULL after loading */
 };
 struct config_peers {
@@ -256,6 +257,9 @@ void config_free(struct config *c);
 const struct config_port *config_find_port(const struct config *c, const char *name);
 const struct config_tunnel *config_find_tunnel(const struct config *c, const char *name);
 const struct config_peer *config_find_peer(const struct config_tunnel *t, const char *name);
+/* The peer behind which an address inside the tunnel is: the only one, or whose `addresses` or longest of
+ * `allowed-ips` holds it; NULL: none. */
+const struct config_peer *config_find_peer_at(const struct config_tunnel *t, const struct ip_addr *a);
 const struct config_filter *config_find_filter(const struct config *c, const char *name);
 const struct config_prefix_list *config_find_prefix_list(const struct config *c, const char *name);
 /* The interface (port or tunnel) one of whose configured subnets holds a; NULL: none. */

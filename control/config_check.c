@@ -283,6 +283,53 @@ static void compare_peers(const struct config_check *k, const struct config_tunn
 	}
 }
 
+static bool has_host(const struct config_prefixes *list, const struct ip_addr *a)
+{
+	const struct ip_prefix host = ip_prefix_host(a);
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (a->family != IP_NONE && ip_prefix_equal(&list->v[i], &host))
+			return true;
+	}
+	return false;
+}
+
+static bool has_address(const struct config_addrs *list, size_t n, const struct ip_addr *a)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (a->family != IP_NONE && ip_addr_equal(&list->v[i], a))
+			return true;
+	}
+	return false;
+}
+
+/* Each address is one peer's: its packets go there, and what comes from it comes from there. */
+static void check_peer_addresses(
+    const struct config_check *k, const struct config_tunnel *t, const struct config_peer *p)
+{
+	for (size_t i = 0; i < p->addresses.n; i++) {
+		const struct ip_addr *a = &p->addresses.v[i];
+
+		if (has_address(&p->addresses, i, a))
+			config_check_error(
+			    k, &p->at, "addresses", (int)i, "this address is in the list already");
+		for (size_t j = 0; j < t->addresses.n; j++) {
+			if (a->family != IP_NONE && ip_addr_equal(&t->addresses.v[j].addr, a))
+				config_check_error(k, &p->at, "addresses", (int)i,
+				    "this is the tunnel's own address; expected one of the peer's");
+		}
+		for (size_t j = 0; j < t->peers.n; j++) {
+			const struct config_peer *q = &t->peers.v[j];
+
+			if (q != p && (has_host(&q->allowed_ips, a) ||
+					  (q < p && has_address(&q->addresses, q->addresses.n, a))))
+				config_check_error(k, &p->at, "addresses", (int)i,
+				    "this address is the peer's in line %u; expected one peer for each",
+				    q->at.line);
+		}
+	}
+}
+
 static void check_peers(const struct config_check *k, const struct config_tunnel *t)
 {
 	static const uint8_t zero[32];
@@ -294,6 +341,7 @@ static void check_peers(const struct config_check *k, const struct config_tunnel
 			continue; /* not there or not readable, and has been named */
 		for (size_t j = 0; j < i; j++)
 			compare_peers(k, t, p, &t->peers.v[j]);
+		check_peer_addresses(k, t, p);
 	}
 }
 

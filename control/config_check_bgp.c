@@ -78,6 +78,22 @@ static void check_route_tunnel(const struct config_check *k, const struct config
 	}
 }
 
+/* Of a tunnel's peer, wherever the tunnel's subnets are: the way there is known. */
+static bool is_peer_address(const struct config *c, const struct ip_addr *a)
+{
+	for (size_t i = 0; i < c->tunnels.n; i++) {
+		const struct config_peers *peers = &c->tunnels.v[i].peers;
+
+		for (size_t j = 0; j < peers->n; j++) {
+			for (size_t n = 0; n < peers->v[j].addresses.n; n++) {
+				if (ip_addr_equal(&peers->v[j].addresses.v[n], a))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
 static void check_route_gateway(const struct config_check *k, const struct config_route *r)
 {
 	char text[IP_ADDR_STRLEN];
@@ -86,7 +102,8 @@ static void check_route_gateway(const struct config_check *k, const struct confi
 	if (ip_addr_is_link_local(&r->via) && r->interface == NULL)
 		config_check_error(k, &r->at, "via", -1,
 		    "a link-local gateway is on every interface; expected the key interface, too");
-	else if (r->interface == NULL && config_find_interface(k->c, &r->via) == NULL)
+	else if (r->interface == NULL && config_find_interface(k->c, &r->via) == NULL &&
+		 !is_peer_address(k->c, &r->via))
 		config_check_warn(k, &r->at, "via", -1,
 		    "%s is in no subnet of a port or tunnel; the route stays inactive until one holds it",
 		    ip_addr_format(&r->via, text));
@@ -217,12 +234,27 @@ static void check_bgp_address(const struct config_check *k, const struct config_
 		    "%s is in no subnet of a port or tunnel; expected a direct neighbour", text);
 }
 
+/* On a tunnel of several peers somebody has to be at the neighbour's address. */
+static void check_bgp_tunnel(const struct config_check *k, const struct config_bgp_peer *p)
+{
+	const char *iface = config_bgp_interface(k->c, p);
+	const struct config_tunnel *t = iface != NULL ? config_find_tunnel(k->c, iface) : NULL;
+	char text[IP_ADDR_STRLEN];
+
+	if (t != NULL && t->peers.n > 1 && p->address.family != IP_NONE &&
+	    config_find_peer_at(t, &p->address) == NULL)
+		config_check_warn(k, &p->at, "address", -1,
+		    "no peer of tunnel %s has %s in its addresses or allowed-ips; expected one", t->name,
+		    ip_addr_format(&p->address, text));
+}
+
 static void check_bgp_peer(const struct config_check *k, size_t index)
 {
 	const struct config_bgp *bgp = k->c->bgp;
 	const struct config_bgp_peer *p = &bgp->peers.v[index];
 
 	check_bgp_address(k, p);
+	check_bgp_tunnel(k, p);
 	check_interface(k, &p->at, "interface", p->interface);
 	check_filter_name(k, p, "import", p->import_filter);
 	check_filter_name(k, p, "export", p->export_filter);

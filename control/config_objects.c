@@ -111,13 +111,8 @@ const struct ip_addr *config_objects_probe_target(
 	for (size_t i = 0; c->bgp != NULL && i < c->bgp->peers.n; i++) {
 		const struct config_bgp_peer *b = &c->bgp->peers.v[i];
 		const char *iface = config_bgp_interface(c, b);
-		bool inside = t->peers.n == 1;
 
-		if (iface == NULL || strcmp(iface, t->name) != 0)
-			continue;
-		for (size_t j = 0; j < p->allowed_ips.n && !inside; j++)
-			inside = ip_prefix_contains_addr(&p->allowed_ips.v[j], &b->address);
-		if (inside)
+		if (iface != NULL && strcmp(iface, t->name) == 0 && config_find_peer_at(t, &b->address) == p)
 			return &b->address;
 	}
 	return NULL;
@@ -146,15 +141,30 @@ static void add_peer(const struct config *c, const struct config_tunnel *t, cons
 	peer->down_after = (uint16_t)p->probe->down_after;
 }
 
+static void add_allowed_ip(const struct config_tunnel *t, const struct config_peer *p,
+    const struct ip_prefix *prefix, struct config_objects *o)
+{
+	struct fibmsg_allowed_ip *a = &add(o, FIBMSG_SET_ALLOWED_IP)->u.allowed_ip;
+
+	copy(a->tunnel, sizeof(a->tunnel), t->name);
+	memcpy(a->key, p->key, sizeof(a->key));
+	a->prefix = *prefix;
+}
+
+/* A peer's own addresses are its in the dataplane's table of lists, too, though it has no list. */
 static void add_allowed_ips(
     const struct config_tunnel *t, const struct config_peer *p, struct config_objects *o)
 {
-	for (size_t i = 0; i < p->allowed_ips.n; i++) {
-		struct fibmsg_allowed_ip *a = &add(o, FIBMSG_SET_ALLOWED_IP)->u.allowed_ip;
+	for (size_t i = 0; i < p->allowed_ips.n; i++)
+		add_allowed_ip(t, p, &p->allowed_ips.v[i], o);
+	for (size_t i = 0; i < p->addresses.n; i++) {
+		const struct ip_prefix host = ip_prefix_host(&p->addresses.v[i]);
+		bool listed = false;
 
-		copy(a->tunnel, sizeof(a->tunnel), t->name);
-		memcpy(a->key, p->key, sizeof(a->key));
-		a->prefix = p->allowed_ips.v[i];
+		for (size_t j = 0; j < p->allowed_ips.n && !listed; j++)
+			listed = ip_prefix_equal(&p->allowed_ips.v[j], &host);
+		if (!listed)
+			add_allowed_ip(t, p, &host, o);
 	}
 }
 

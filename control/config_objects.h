@@ -34,8 +34,7 @@ bool config_objects_delete(const struct fibmsg *set, struct fibmsg *del);
 const char *config_objects_needs(const struct fibmsg *set);
 /* "tunnel friend1", for a person. Returns buf. */
 const char *config_objects_name(const struct fibmsg *set, char *buf, size_t size);
-/* The BGP neighbour whose address lies on the tunnel (and in the peer's allowed-IPs when it has any); NULL.
- */
+/* The BGP neighbour on the tunnel that is behind this peer (config_find_peer_at); NULL. */
 const struct ip_addr *config_objects_probe_target(
     const struct config *c, const struct config_tunnel *t, const struct config_peer *p);
 

@@ -43,7 +43,7 @@ static void add_connected(struct rib *rib, const struct config *c, const char *i
 		return;
 	snprintf(g.iface, sizeof(g.iface), "%s", iface);
 	if (tunnel != NULL) {
-		g.kind = FIBMSG_NH_TUNNEL; /* with several peers allowed-IPs decide */
+		g.kind = FIBMSG_NH_TUNNEL; /* with several peers their lists and addresses decide */
 		if (tunnel->peers.n == 1)
 			memcpy(g.peer, tunnel->peers.v[0].key, sizeof(g.peer));
 	}
@@ -53,6 +53,26 @@ static void add_connected(struct rib *rib, const struct config *c, const char *i
 		    RIB_DISTANCE_CONNECTED, &g, 1);
 	else if (port != NULL)
 		add_announcement(out, &subnet);
+}
+
+/* Peers' own addresses, in the tunnel's subnet or not: to that peer alone. */
+static void add_peers(struct rib *rib, const struct config_tunnel *t)
+{
+	struct rib_gateway g = {.kind = FIBMSG_NH_TUNNEL};
+
+	snprintf(g.iface, sizeof(g.iface), "%s", t->name);
+	for (size_t i = 0; i < t->peers.n; i++) {
+		const struct config_peer *p = &t->peers.v[i];
+
+		memcpy(g.peer, p->key, sizeof(g.peer));
+		for (size_t j = 0; j < p->addresses.n; j++) {
+			const struct ip_prefix host = ip_prefix_host(&p->addresses.v[j]);
+
+			if (!ip_addr_is_link_local(&p->addresses.v[j]))
+				rib_set(rib, FIBMSG_OVERLAY, &host, RIB_CONNECTED, iface_tag(t->name),
+				    RIB_DISTANCE_CONNECTED, &g, 1);
+		}
+	}
 }
 
 static void add_static(struct rib *rib, const struct config *c, const struct config_route *r)
@@ -159,6 +179,7 @@ void local_routes_build(struct rib *rib, const struct config *c, const struct da
 	for (size_t i = 0; i < c->tunnels.n; i++) {
 		for (size_t j = 0; j < c->tunnels.v[i].addresses.n; j++)
 			add_connected(rib, c, c->tunnels.v[i].name, &c->tunnels.v[i].addresses.v[j], out);
+		add_peers(rib, &c->tunnels.v[i]);
 	}
 	for (size_t i = 0; i < n_addresses; i++)
 		add_connected(rib, c, addresses[i].iface, &addresses[i].address, out);
@@ -179,24 +200,11 @@ void local_routes_free(struct local_routes *out)
 void local_routes_neighbour(const struct config *c, struct rib_gateway *g)
 {
 	const struct config_tunnel *t = config_find_tunnel(c, g->iface);
-	const struct config_peer *peer = NULL;
-	int best_len = -1;
+	const struct config_peer *peer;
 
 	if (t == NULL)
 		return;
-	if (t->peers.n == 1)
-		peer = &t->peers.v[0];
-	for (size_t i = 0; i < t->peers.n && t->peers.n > 1; i++) {
-		const struct config_prefixes *allowed = &t->peers.v[i].allowed_ips;
-
-		for (size_t j = 0; j < allowed->n; j++) {
-			if (allowed->v[j].len > best_len &&
-			    ip_prefix_contains_addr(&allowed->v[j], &g->addr)) {
-				best_len = allowed->v[j].len;
-				peer = &t->peers.v[i];
-			}
-		}
-	}
+	peer = config_find_peer_at(t, &g->addr);
 	g->kind = FIBMSG_NH_TUNNEL;
 	memset(&g->addr, 0, sizeof(g->addr));
 	if (peer != NULL)

@@ -20,7 +20,8 @@ struct local_routes {
 void local_routes_build(struct rib *rib, const struct config *c, const struct daemon_address *addresses,
     size_t n_addresses, struct local_routes *out);
 void local_routes_free(struct local_routes *out);
-/* An address on a tunnel becomes the tunnel's peer: the only one, or the one whose allowed-IPs say so. */
+/* An address on a tunnel becomes the tunnel's peer: the only one, or the one whose addresses or allowed-IPs
+ * say so. */
 void local_routes_neighbour(const struct config *c, struct rib_gateway *g);
 
 #endif

@@ -116,6 +116,9 @@ static const struct schema_field peer_fields[] = {
     {"allowed-ips", SCHEMA_PREFIX, SCHEMA_LIST, AT(config_peer, allowed_ips), .max_items = 4096,
 	.dflt_note = "any with one peer; with several, what their routes say",
 	.help = "Prefixes that may come from this peer and go to it."},
+    {"addresses", SCHEMA_ADDR, SCHEMA_LIST, AT(config_peer, addresses), .max_items = 8, .dflt_note = "none",
+	.help = "The peer's own addresses inside the tunnel: go to it and may come from it whatever routes "
+		"there are; as a gateway or BGP next hop they name it."},
     {"probe", SCHEMA_OBJECT, SCHEMA_FILL | SCHEMA_OFF, AT(config_peer, probe), .object = &peer_probe_object,
 	.help = "How the way to the peer is watched. `off`: not at all."},
     {0},
@@ -150,8 +153,8 @@ static const struct schema_field tunnel_fields[] = {
 	.help = "Lower the segment size that TCP connections through the tunnel announce to what fits."},
     {"fwmark", SCHEMA_INT, 0, AT(config_tunnel, fwmark), 0, UINT32_MAX, .dflt = "0",
 	.help = "Mark shown to stock tools; Byway does not use it."},
-    {"peers", SCHEMA_OBJECT, SCHEMA_LIST, AT(config_tunnel, peers), .max_items = 1024,
-	.object = &peer_object, .help = "The other ends. Stock `wg set` may add more."},
+    {"peers", SCHEMA_OBJECT, SCHEMA_LIST, AT(config_tunnel, peers), .max_items = 1024, .object = &peer_object,
+	.help = "The other ends. Stock `wg set` may add more."},
     {0},
 };
 static const struct schema_object tunnel_object = {"tunnel", sizeof(struct config_tunnel),

@@ -614,6 +614,75 @@ static void a_name_without_address_is_shown(void **state)
 	stop_named();
 }
 
+static const char mesh_text[] =
+    "  - { prefix: 10.8.0.0/16, via: 10.255.8.2 }\n  - { prefix: 10.9.0.0/16, via: 10.255.8.3 }\n"
+    "  - { prefix: 10.10.0.0/16, via: 10.255.8.9 }\n  - { prefix: 10.11.0.0/16, via: 10.66.0.3 }\n"
+    "  - { prefix: \"fd00:8::/48\", via: \"fe80::2\", interface: mesh }\n"
+    "tunnels:\n  mesh:\n    private-key: /etc/byway/mesh.key\n    listen-port: 51820\n"
+    "    addresses: [10.255.8.1/24]\n    peers:\n"
+    "      - { name: one, public-key: \"b60Ps3EXHMvQFPOlEKUM5EFGMBuzB0YhHkBc0qkIcmE=\",\n"
+    "          addresses: [10.255.8.2, \"fe80::2\"] }\n"
+    "      - { name: two, public-key: \"mYf7Vgk6UO0Cg0U4nVoEmYAEYWw1v4tAVgTxoFVLaDs=\",\n"
+    "          addresses: [10.255.8.3, 10.66.0.3], allowed-ips: [10.66.0.0/24, 10.66.0.3/32] }\n";
+
+/* Of the key of the peer to which the dataplane was told to send: the first byte, 0 for none. */
+static unsigned peer_towards(const char *prefix)
+{
+	const struct fibmsg_route *route;
+	const struct fibmsg_nexthop *nh;
+	struct ip_prefix p;
+
+	assert_int_equal(ip_prefix_parse(prefix, &p, NULL), 0);
+	route = fib_model_route(&t.model, FIBMSG_OVERLAY, &p);
+	assert_non_null(route);
+	nh = fib_model_nexthop(&t.model, fib_model_group(&t.model, route->group)->members[0].nexthop);
+	assert_int_equal(nh->kind, FIBMSG_NH_TUNNEL);
+	assert_string_equal(nh->iface, "mesh");
+	return nh->peer[0];
+}
+
+/* How often the dataplane was told that this prefix is the peer's whose key begins so. */
+static unsigned count_allowed(unsigned first_byte, const char *prefix)
+{
+	struct ip_prefix p;
+	unsigned n = 0;
+
+	assert_int_equal(ip_prefix_parse(prefix, &p, NULL), 0);
+	for (size_t i = 0; i < t.n_objects; i++) {
+		const struct fibmsg_allowed_ip *a = &t.objects[i].u.allowed_ip;
+
+		n += t.objects[i].type == FIBMSG_SET_ALLOWED_IP && a->key[0] == first_byte &&
+		     ip_prefix_equal(&a->prefix, &p);
+	}
+	return n;
+}
+
+/* On a tunnel of several: by its own addresses or its list; who is at neither is left to the dataplane. */
+static void a_next_hop_names_the_peer(void **state)
+{
+	enum { ONE = 0x6f, TWO = 0x99 };
+
+	start(mesh_text, 0);
+	run_until(&t.n_ends, 1);
+	assert_int_equal(peer_towards("10.255.8.2/32"), ONE);
+	assert_int_equal(peer_towards("10.255.8.3/32"), TWO);
+	assert_int_equal(peer_towards("10.255.8.0/24"), 0);
+	assert_int_equal(peer_towards("10.8.0.0/16"), ONE);
+	assert_int_equal(peer_towards("10.9.0.0/16"), TWO);
+	assert_int_equal(peer_towards("10.10.0.0/16"), 0);
+	assert_int_equal(peer_towards("10.11.0.0/16"), TWO);
+	assert_int_equal(peer_towards("fd00:8::/48"), ONE);
+	assert_int_equal(count_allowed(ONE, "10.255.8.2/32"), 1);
+	assert_int_equal(count_allowed(ONE, "fe80::2/128"), 1);
+	assert_int_equal(count_allowed(TWO, "10.255.8.3/32"), 1);
+	assert_int_equal(count_allowed(TWO, "10.66.0.3/32"), 1);
+	assert_int_equal(count_allowed(TWO, "10.66.0.0/24"), 1);
+	for (size_t i = 0; i < t.n_objects; i++)
+		if (t.objects[i].type == FIBMSG_SET_PEER)
+			assert_int_equal(t.objects[i].u.peer.any, t.objects[i].u.peer.key[0] == ONE);
+	stop();
+}
+
 /* ---- a BGP neighbour of a few bytes ---- */
 
 static const char neighbour_text[] = "bgp:\n  as: 65001\n  networks: [10.1.0.0/24]\n"
@@ -767,6 +836,7 @@ int main(void)
 	    cmocka_unit_test(addresses_that_appear_make_routes),
 	    cmocka_unit_test(an_endpoint_by_name_is_told_as_an_address),
 	    cmocka_unit_test(a_name_without_address_is_shown),
+	    cmocka_unit_test(a_next_hop_names_the_peer),
 	    cmocka_unit_test(routes_of_a_neighbour_reach_the_dataplane),
 	    cmocka_unit_test(requests_are_answered_in_order_and_bad_ones_by_a_sentence),
 	    cmocka_unit_test(random_bytes_and_endless_lines_do_no_harm),

@@ -37,7 +37,7 @@
 	X(TUNNEL_AUTH,        "transport data that does not authenticate")                      \
 	X(TUNNEL_REPLAY,      "transport data seen before or too old")                          \
 	X(TUNNEL_EXPIRED,     "transport data under an expired key")                            \
-	X(TUNNEL_SOURCE,      "inner source not among the peer's allowed-IPs")                  \
+	X(TUNNEL_SOURCE,      "inner source that is not the peer's, by list or route")          \
 	X(TUNNEL_INNER,       "inner packet malformed")                                         \
 	X(TUNNEL_NO_PEER,     "no peer of the tunnel takes this destination")                   \
 	X(TUNNEL_NO_ENDPOINT, "peer's endpoint is not known yet")                               \

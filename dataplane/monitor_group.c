@@ -84,6 +84,31 @@ static void publish(uint32_t index, struct group *g, uintptr_t v, struct group_b
 		rcu_retire(free, old);
 }
 
+/*
+ * All members count, dead ones too: a peer may still send by a way that we have left. Without memory nobody
+ * is named, and what should come from these peers is dropped.
+ */
+static void publish_peers(uint32_t index, const struct group *g)
+{
+	struct group_peers now = {.n = 0}, *was = group_peers[index], *made = NULL;
+
+	for (unsigned i = 0; g && i < g->n; i++)
+		if (g->m[i].nh->kind == NEXTHOP_TUNNEL && g->m[i].nh->peer)
+			now.peer[now.n++] = tunnel_peer_index(g->m[i].nh->peer);
+	if (was ? memcmp(was, &now, sizeof(now)) == 0 : now.n == 0)
+		return;
+	if (now.n) {
+		made = malloc(sizeof(*made));
+		if (made)
+			*made = now;
+		else
+			log_err("group %u: no memory to note its peers", g->id);
+	}
+	rcu_assign_pointer(group_peers[index], made); /* pair: group_names_peer */
+	if (was)
+		rcu_retire(free, was);
+}
+
 static bool publish_one(uint32_t index, struct group *g, struct nexthop *one)
 {
 	if (atomic_load_explicit(&group_forward[index], memory_order_relaxed) == (uintptr_t)one)
@@ -144,6 +169,7 @@ static void call_set(void *arg)
 	groups[c->index] = c->made;
 	if (c->index >= groups_end)
 		groups_end = c->index + 1;
+	publish_peers(c->index, c->made);
 	judge_group(c->index, c->made);
 	c->gone = was;
 }
@@ -204,8 +230,10 @@ static void call_del(void *arg)
 	groups[c->index] = NULL;
 	while (groups_end && !groups[groups_end - 1])
 		groups_end--;
-	if (c->gone)
-		publish(c->index, c->gone, (uintptr_t)&nexthop_no_route, NULL);
+	if (!c->gone)
+		return;
+	publish_peers(c->index, NULL);
+	publish(c->index, c->gone, (uintptr_t)&nexthop_no_route, NULL);
 }
 
 void monitor_group_del(uint32_t index)
@@ -230,8 +258,10 @@ static void call_replace(void *arg)
 				groups[i]->m[j].nh = c->new_nh;
 				named = true;
 			}
-		if (named)
-			judge_group(i, groups[i]);
+		if (!named)
+			continue;
+		publish_peers(i, groups[i]);
+		judge_group(i, groups[i]);
 	}
 }
 
@@ -307,6 +337,7 @@ void monitor_groups_clear(void)
 	for (uint32_t i = 0; i < groups_end; i++) {
 		if (!groups[i])
 			continue;
+		publish_peers(i, NULL);
 		publish(i, groups[i], (uintptr_t)&nexthop_no_route, NULL);
 		free_group(groups[i]);
 		groups[i] = NULL;

@@ -12,6 +12,7 @@
 #define FIRST_FREE (GROUP_HOST + 1)
 
 _Atomic uintptr_t group_forward[GROUP_MAX];
+struct group_peers *group_peers[GROUP_MAX];
 _Atomic uint64_t forward_epoch = 1;
 
 struct nexthop nexthop_host = {.kind = NEXTHOP_HOST};

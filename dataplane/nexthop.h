@@ -51,11 +51,11 @@ struct nexthop {
 };
 
 /* Next hops without a way out, for routes and groups of those kinds; constant, never freed. */
-extern struct nexthop nexthop_host, nexthop_unreachable, nexthop_prohibit, nexthop_blackhole, nexthop_no_route,
-    nexthop_none_live;
+extern struct nexthop nexthop_host, nexthop_unreachable, nexthop_prohibit, nexthop_blackhole,
+    nexthop_no_route, nexthop_none_live;
 
 #define GROUP_MAX     65536
-#define GROUP_HOST    1u /* dense index of the group "for this host", made by the slow thread at start */
+#define GROUP_HOST    1u  /* dense index of the group "for this host", made by the slow thread at start */
 #define GROUP_BUCKETS 256 /* of a weighted group; a flow's hash chooses one */
 
 /* A weighted or multipath group as readers see it: six cache lines, where pointers would be 32. */
@@ -79,14 +79,37 @@ int group_index_alloc(uint32_t *index);
 void group_index_free(uint32_t index);
 
 /*
- * Moved by each thread after it changed what a group means to a worker: what serves, a neighbour's address, a port, an
- * interface's MTU. Workers keep what they made of a group until it moves (express_way.c).
+ * Moved by each thread after it changed what a group means to a worker: what serves, a neighbour's address, a
+ * port, an interface's MTU. Workers keep what they made of a group until it moves (express_way.c).
  */
 extern _Atomic uint64_t forward_epoch;
 
 static inline void forward_changed(void)
 {
-	atomic_fetch_add_explicit(&forward_epoch, 1, memory_order_release); /* pair: express_way_check_epoch */
+	atomic_fetch_add_explicit(
+	    &forward_epoch, 1, memory_order_release); /* pair: express_way_check_epoch */
+}
+
+/* The peers of tunnels that a group names, whether they serve or not; constant once published. */
+struct group_peers {
+	uint8_t n;
+	uint16_t peer[FIBMSG_MEMBERS]; /* index */
+};
+
+/*
+ * Dense group index -> its peers; NULL: none. From these may come what the group's routes lead to
+ * (tunnel_filter.c). RCU: monitor thread writes, workers read.
+ */
+extern struct group_peers *group_peers[GROUP_MAX];
+
+static inline bool group_names_peer(uint32_t index, uint16_t peer)
+{
+	const struct group_peers *g = rcu_dereference(group_peers[index]);
+
+	for (unsigned i = 0; g && i < g->n; i++)
+		if (g->peer[i] == peer)
+			return true;
+	return false;
 }
 
 /* All bits of the hash count; hashes below GROUP_BUCKETS name their bucket. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The stage that takes WireGuard messages in: handshakes go to the slow thread, transport data is
- * opened by one call of the cipher, judged a session at a time by the replay window and the peer's
- * allowed-IPs, and goes on as a packet that came by the tunnel. Nothing of the peer moves before a message
- * has authenticated. Workers only.
+ * opened by one call of the cipher, judged a session at a time by the replay window, and by what may come
+ * from the peer (its allowed-IPs, or the routes that name it), and goes on as a packet that came by the
+ * tunnel. Nothing of the peer moves before a message has authenticated. Workers only.
  *
  * The window and the order of delivery belong to one worker a session; the others hand over.
  */
@@ -14,19 +14,13 @@
 
 #include "dataplane/express.h"
 #include "dataplane/tunnel_decap.h"
+#include "dataplane/tunnel_filter.h"
 #include "dataplane/tunnel_group.h"
 #include "dataplane/tunnel_share.h"
 #include "lib/aead_burst.h"
 #include "lib/ip_wire.h"
 
 #define TELL_NS NSEC_PER_MSEC /* not oftener about one peer or session */
-
-/* What was inside, to be delivered; data begins at the inner IP header. */
-struct inner {
-	unsigned n;
-	struct rte_mbuf *pkts[WORKER_BURST];
-	struct tunnel_peer *peers[WORKER_BURST];
-};
 
 void tunnel_tell(struct worker *w, struct tunnel_peer *p, const struct tunnel_event *event)
 {
@@ -97,70 +91,6 @@ static void note_received(struct worker *w, struct tunnel_peer *p, uint64_t byte
 	atomic_fetch_add_explicit(&p->rx_bytes, bytes, memory_order_relaxed);
 }
 
-/* Sources of one tunnel whose allowed-IPs have to be asked. */
-struct asked {
-	const struct tunnel *tunnel;
-	unsigned n4, n6;
-	uint8_t at4[WORKER_BURST], at6[WORKER_BURST];
-	uint32_t src4[WORKER_BURST];
-	uint8_t src6[WORKER_BURST][16];
-};
-
-/* The bits of packets whose peers may not send from their sources. */
-static uint64_t ask_sources(struct asked *a, const struct inner *in)
-{
-	uint32_t values[WORKER_BURST];
-	uint64_t refused = 0;
-
-	lpm4_lookup_bulk(a->tunnel->allowed4, a->src4, values, a->n4);
-	for (unsigned i = 0; i < a->n4; i++)
-		refused |= (uint64_t)(values[i] != in->peers[a->at4[i]]->index + 1u) << a->at4[i];
-	lpm6_lookup_bulk(a->tunnel->allowed6, (const uint8_t(*)[16])a->src6, values, a->n6);
-	for (unsigned i = 0; i < a->n6; i++)
-		refused |= (uint64_t)(values[i] != in->peers[a->at6[i]]->index + 1u) << a->at6[i];
-	a->n4 = a->n6 = 0;
-	return refused;
-}
-
-/* May the peers send from these inner sources? Those that may not are dropped. */
-static void judge_sources(struct worker *w, struct inner *in)
-{
-	uint64_t refused = 0;
-	unsigned kept = 0;
-	struct asked a;
-
-	a.tunnel = NULL;
-	a.n4 = a.n6 = 0;
-	for (unsigned i = 0; i < in->n; i++) {
-		const uint8_t *ip = rte_pktmbuf_mtod(in->pkts[i], const uint8_t *);
-
-		if (atomic_load_explicit(&in->peers[i]->any, memory_order_relaxed))
-			continue;
-		if (a.tunnel && a.tunnel != in->peers[i]->tunnel)
-			refused |= ask_sources(&a, in);
-		a.tunnel = in->peers[i]->tunnel;
-		if (*ip >> 4 == 4) {
-			a.at4[a.n4] = (uint8_t)i;
-			memcpy(&a.src4[a.n4++], ip + offsetof(struct wire_ip4, src_be), 4);
-		} else {
-			a.at6[a.n6] = (uint8_t)i;
-			memcpy(a.src6[a.n6++], ip + offsetof(struct wire_ip6, src), 16);
-		}
-	}
-	if (a.tunnel)
-		refused |= ask_sources(&a, in);
-	for (unsigned i = 0; refused && i < in->n; i++) {
-		if (refused >> i & 1) {
-			worker_drop(w, &in->pkts[i], 1, DROP_TUNNEL_SOURCE);
-			continue;
-		}
-		in->pkts[kept] = in->pkts[i];
-		in->peers[kept++] = in->peers[i];
-	}
-	if (refused)
-		in->n = kept;
-}
-
 /* A link header, as the short way wants one: it lies where the message's header was. */
 static void put_link_header(struct rte_mbuf *pkt)
 {
@@ -178,13 +108,13 @@ static void put_link_header(struct rte_mbuf *pkt)
 }
 
 /* The short way for those that are plain, the stages for the others. */
-static void deliver(struct worker *w, struct inner *in)
+static void deliver(struct worker *w, struct tunnel_inner *in)
 {
 	struct rte_mbuf *rest[WORKER_BURST];
 	unsigned n = 0;
 	uint64_t gone;
 
-	judge_sources(w, in);
+	tunnel_filter_sources(w, in);
 	for (unsigned i = 0; i < in->n; i++)
 		put_link_header(in->pkts[i]);
 	gone = in->n ? express_inner(w, in->pkts, in->n) : 0;
@@ -242,7 +172,7 @@ static uint64_t filter_group(
 
 /* Opened messages of a session: the window, then what is inside. */
 static void accept_group(struct worker *w, struct tunnel_session *g, struct tunnel_opening *o,
-    uint64_t authentic, struct inner *in)
+    uint64_t authentic, struct tunnel_inner *in)
 {
 	uint64_t accepted = filter_group(w, g, o, authentic), bytes = 0;
 	unsigned data = 0, last;
@@ -345,7 +275,7 @@ static void fetch_sessions(const struct tunnel_messages *msgs)
 
 void tunnel_deliver(struct worker *w, struct tunnel_opening *o, uint64_t authentic)
 {
-	struct inner in;
+	struct tunnel_inner in;
 
 	in.n = 0;
 	for (unsigned i = 0; i < o->n_sessions; i++)

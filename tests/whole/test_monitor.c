@@ -573,6 +573,32 @@ static void tunnel_peers_follow_probe_and_line(void **state)
 	group_done(h);
 }
 
+/* Dead and spare members are named as well as the one that serves; a tunnel without a peer names none. */
+static void groups_name_their_peers(void **state)
+{
+	struct nexthop to[3], other;
+	uint32_t g;
+
+	for (unsigned i = 0; i < 3; i++)
+		to[i] = (struct nexthop){.kind = NEXTHOP_TUNNEL,
+		    .iface = tunnel->index,
+		    .peer = (void *)(uintptr_t)(i < 2 ? 100 + i : 0)};
+	other = to[1];
+	other.peer = (void *)(uintptr_t)200;
+	g = ordered(&to[0], &to[1]);
+	assert_ptr_equal(serves(g), &nexthop_none_live);
+	assert_true(group_names_peer(g, 100) && group_names_peer(g, 101));
+	assert_false(group_names_peer(g, 102) || group_names_peer(g, 0));
+	monitor_nexthop_replace(&to[1], &other);
+	assert_true(group_names_peer(g, 100) && group_names_peer(g, 200));
+	assert_false(group_names_peer(g, 101));
+	group_done(g);
+	assert_false(group_names_peer(g, 100) || group_names_peer(g, 200));
+	g = ordered(&wan[0].via, &to[2]);
+	assert_null(group_peers[g]);
+	group_done(g);
+}
+
 static void a_next_hop_is_replaced_in_place(void **state)
 {
 	struct nexthop other = wan[0].via;
@@ -698,6 +724,7 @@ int main(void)
 	    TEST(weighted_groups_share),
 	    TEST(tunnel_peers_follow_probe_and_line),
 	    TEST(a_next_hop_is_replaced_in_place),
+	    TEST(groups_name_their_peers),
 	    TEST(a_full_ring_loses_no_verdict),
 	    TEST(runs_as_a_thread),
 	};

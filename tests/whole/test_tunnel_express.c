@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/express.h"
+#include "dataplane/nexthop.h"
 #include "lib/csum.h"
 #include "tests/whole/tunnel_rig.h"
 
@@ -300,6 +301,47 @@ static void test_incoming_agree_v6(void **state)
 	check_agreement(make_incoming);
 }
 
+/*
+ * A second peer, without a session, on whose list one of the strange addresses is; routes name the first,
+ * which has no list. Both ways have to find the same peer, and to take the same sources from the first.
+ */
+static void begin_with_two(const char *address, const char *ours)
+{
+	static struct nexthop via;
+	static struct group_peers named;
+	struct fibmsg_peer p = {.tunnel = "friend", .name = "other", .key = {9, 1}};
+	struct fibmsg_allowed_ip a = {.tunnel = "friend", .key = {9, 1}};
+	static const char *const routes[] = {"10.2.0.0/16", "fd00:2::/48"};
+	struct err_msg msg = {""};
+
+	begin(address, ours, NULL);
+	if (tunnel_peer_set(&p, &msg))
+		fail_msg("%s", msg.text);
+	assert_int_equal(ip_prefix_parse("10.2.77.0/24", &a.prefix, NULL), 0);
+	assert_int_equal(tunnel_allowed_ip_set(&a, &msg), 0);
+	via = (struct nexthop){.kind = NEXTHOP_TUNNEL,
+	    .iface = iface_by_name("friend")->index,
+	    .peer = tunnel_peer_find("friend", remote.id.public_key)};
+	named = (struct group_peers){.n = 1, .peer = {tunnel_peer_index(via.peer)}};
+	for (unsigned i = 0; i < 2; i++)
+		group_peers[whole_route(FIBMSG_OVERLAY, routes[i], &via)] = &named;
+}
+
+static void test_two_peers_agree(void **state)
+{
+	begin_with_two("198.51.100.7", "192.0.2.10");
+	check_agreement(make_outgoing);
+	check_agreement(make_incoming);
+	assert_true(workers_drop_count(DROP_TUNNEL_SOURCE) > 0);
+}
+
+static void test_two_peers_agree_v6(void **state)
+{
+	begin_with_two("2001:db8:7::7", "2001:db8:1::10");
+	check_agreement(make_outgoing);
+	check_agreement(make_incoming);
+}
+
 /* Both take the short way: no meta is written. */
 static void test_plain_packets_take_it(void **state)
 {
@@ -358,6 +400,8 @@ int main(void)
 	    cmocka_unit_test_teardown(test_outgoing_agree_v6, end_test),
 	    cmocka_unit_test_teardown(test_incoming_agree, end_test),
 	    cmocka_unit_test_teardown(test_incoming_agree_v6, end_test),
+	    cmocka_unit_test_teardown(test_two_peers_agree, end_test),
+	    cmocka_unit_test_teardown(test_two_peers_agree_v6, end_test),
 	    cmocka_unit_test_teardown(test_plain_packets_take_it, end_test),
 	    cmocka_unit_test_teardown(test_follows_at_once, end_test),
 	};

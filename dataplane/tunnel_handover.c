@@ -222,19 +222,23 @@ static int index_handed(void)
 
 void tunnel_handover_open(int fd)
 {
+	int err, seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
-	int err;
 
-	/* Only what nobody can change any more under our hands. */
-	if (fstat(fd, &st) || fcntl(fd, F_GET_SEALS) != SEALS || st.st_size <= 0) {
+	/* Only what nobody can change any more under our hands. There may be more seals: vm.memfd_noexec adds
+	 * F_SEAL_EXEC. */
+	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) || st.st_size <= 0) {
 		log_warn("descriptor %d: expected sealed memory with sessions, ignored", fd);
 		close(fd);
 		return;
 	}
 	handed_len = (size_t)st.st_size;
-	handed = mmap(NULL, handed_len, PROT_READ, MAP_SHARED, fd, 0);
+	/* Linux before 6.7 refuses any shared mapping of what F_SEAL_WRITE seals, also one to read. */
+	handed = mmap(NULL, handed_len, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
 	if (handed == MAP_FAILED) {
+		log_warn("sessions of the program before cannot be mapped, peers will shake hands anew: %s",
+		    strerror(errno));
 		handed = NULL;
 		return;
 	}

@@ -124,6 +124,41 @@ static void test_unconfirmed(void **state)
 	check_data();
 }
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008u /* Linux 6.3 */
+#endif
+
+/* The same bytes in memory that cannot be made executable either, as vm.memfd_noexec=1 has all of it. */
+static int with_exec_seal(int fd)
+{
+	int other = memfd_create("more seals", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	uint8_t bytes[4096];
+	ssize_t n = 0;
+
+	if (other < 0)
+		skip();
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		assert_int_equal(write(other, bytes, (size_t)n), n);
+	assert_int_equal(n, 0);
+	assert_int_equal(
+	    fcntl(other, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+	close(fd);
+	return other;
+}
+
+static void test_more_seals(void **state)
+{
+	int fd;
+
+	set_session(true);
+	fd = stop();
+	start(with_exec_seal(fd), "198.51.100.7:40000");
+	assert_non_null(the_peer()->current);
+	assert_int_equal(receive_message(), 0);
+	check_data();
+}
+
 /* Another private key in the file: its sessions are over, and a handshake begins. */
 static void test_other_identity(void **state)
 {
@@ -177,6 +212,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_initiator, end_test),
 	    cmocka_unit_test_teardown(test_responder, end_test),
 	    cmocka_unit_test_teardown(test_unconfirmed, end_test),
+	    cmocka_unit_test_teardown(test_more_seals, end_test),
 	    cmocka_unit_test_teardown(test_other_identity, end_test),
 	    cmocka_unit_test(test_refused),
 	};

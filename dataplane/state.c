@@ -40,6 +40,7 @@ static struct {
 	enum phase phase;
 	bool loading, dirty, fresh; /* fresh: there were changes since the last tick */
 	bool with_files;	    /* other files are to be made durable, too */
+	bool written_once;	    /* by this process */
 	uint64_t due_ns, latest_ns; /* when to begin; 0: nothing changed yet since the last tick */
 	/* The file being written. */
 	int fd;
@@ -224,6 +225,8 @@ static void *finish_file(void *arg)
 	close(finish.fd);
 	if (finish.good)
 		finish.good = rename(state.temporary, state.path) == 0;
+	if (!finish.good)
+		unlink(state.temporary);
 	dir = open(state.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0) {
 		fsync(dir);
@@ -247,13 +250,25 @@ static void end_file(void)
 	}
 }
 
-static void join_finish(void)
+static void retry_later(uint64_t now_ns)
+{
+	state.phase = IDLE;
+	state.dirty = true;
+	state.due_ns = state.latest_ns = now_ns + RETRY_NS;
+}
+
+static void join_finish(uint64_t now_ns)
 {
 	if (!pthread_equal(finish.thread, pthread_self()))
 		pthread_join(finish.thread, NULL);
 	state.phase = IDLE;
-	if (!finish.good)
-		log_err("%s: cannot be written: the next restart knows an older state", state.path);
+	if (finish.good) {
+		state.written_once = true;
+		return;
+	}
+	log_err("%s: cannot be written: the next restart knows an older state", state.path);
+	state.with_files |= finish.with_files;
+	retry_later(now_ns);
 }
 
 static void give_up(uint64_t now_ns)
@@ -263,9 +278,7 @@ static void give_up(uint64_t now_ns)
 		close(state.fd);
 	state.fd = -1;
 	unlink(state.temporary);
-	state.phase = IDLE;
-	state.dirty = true;
-	state.due_ns = now_ns + RETRY_NS;
+	retry_later(now_ns);
 }
 
 void state_note_batch(enum store_origin origin, const uint8_t *datagram, size_t len)
@@ -288,7 +301,7 @@ void state_note_files(void)
 
 bool state_is_written(void)
 {
-	return state.phase == IDLE && !state.dirty;
+	return state.phase == IDLE && !state.dirty && state.written_once;
 }
 
 static uint64_t tick_idle(uint64_t now_ns)
@@ -342,7 +355,7 @@ uint64_t state_tick(uint64_t now_ns)
 	}
 	if (!atomic_load_explicit(&finish.done, memory_order_acquire))
 		return now_ns + 20 * NSEC_PER_MSEC;
-	join_finish();
+	join_finish(now_ns);
 	return state.dirty ? now_ns : UINT64_MAX;
 }
 
@@ -502,6 +515,7 @@ int state_start(const char *dir, struct store *store, struct err_msg *msg)
 	snprintf(state.dir, PATH_LEN, "%s", dir);
 	snprintf(state.temporary, PATH_LEN, "%s/fib.state.new", dir);
 	state.store = store;
+	state.written_once = false;
 	state.loading = true;
 	rc = state_load(state.path, store, &why);
 	state.loading = false;
@@ -515,7 +529,7 @@ static void drain(void)
 	while (state.phase == WRITING)
 		tick_writing(0);
 	if (state.phase == FINISHING)
-		join_finish();
+		join_finish(0);
 }
 
 void state_stop(void)

@@ -29,12 +29,13 @@
 int state_start(const char *dir, struct store *store, struct err_msg *msg);
 /* Writes what is not written yet, and waits for it. */
 void state_stop(void);
-/* A batch is in force: it is written when nothing changed for a second, or after three seconds of changes (later
- * when the last file was large). */
+/* A batch is in force: it is written when nothing changed for a second, or after three seconds of changes
+ * (later when the last file was large). */
 void state_note_batch(enum store_origin origin, const uint8_t *datagram, size_t len);
 /* Files that objects name were written: they are made durable together with the state that names them. */
 void state_note_files(void);
-/* Is everything that was accepted on disk? */
+/* Is everything that was accepted on disk, written by this process? What was only loaded may be less than
+ * what was there: a file that is not whole is ignored. */
 bool state_is_written(void);
 /* Writes in slices; returns the next deadline (ns). */
 uint64_t state_tick(uint64_t now_ns);

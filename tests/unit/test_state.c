@@ -169,6 +169,7 @@ static void test_waits_a_second(void **state)
 	uint64_t now = NSEC_PER_SEC;
 	struct stat st;
 
+	assert_false(state_is_written());	       /* loaded is not written */
 	assert_int_equal(state_tick(now), UINT64_MAX); /* nothing to write, nothing to wake for */
 	add_port("lan", "eth0");
 	assert_int_equal(state_tick(now), now + NSEC_PER_SEC);
@@ -325,6 +326,25 @@ static void test_full_disk_is_survived(void **state)
 	expect_loaded_equals(store);
 }
 
+/* Where the file cannot be put in its place the state is not taken for written: it is tried again, later. */
+static void test_failed_rename_is_survived(void **state)
+{
+	uint64_t now = NSEC_PER_SEC, at = now;
+
+	assert_int_equal(mkdir(path, 0700), 0);
+	add_port("lan", "eth0");
+	for (int i = 0; i < 5000 && at != UINT64_MAX && at < now + 10 * NSEC_PER_SEC; i++) {
+		at = state_tick(at);
+		usleep(1000);
+	}
+	assert_true(at != UINT64_MAX && at > now + 10 * NSEC_PER_SEC);
+	assert_false(state_is_written());
+	rmdir(path);
+	run_until_written(&at);
+	assert_true(state_is_written());
+	expect_loaded_equals(store);
+}
+
 static int make_dir(void **state)
 {
 	if (!mkdtemp(dir))
@@ -349,6 +369,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_torn_files_are_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_lost_device, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_full_disk_is_survived, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_failed_rename_is_survived, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -10,6 +10,7 @@
 #include "dataplane/host.h"
 #include "dataplane/monitor.h"
 #include "dataplane/tunnel.h"
+#include "dataplane/tunnel_peer.h"
 
 /* The monitor judges a peer of a bound tunnel by that line, too. */
 static int peer_judge(const struct fibmsg_peer *p, struct err_msg *msg)
@@ -53,6 +54,13 @@ static void tunnel_remove(const char *name)
 		tunnel_del(name);
 }
 
+/* A key that `wg set` brought is named by this object no more. */
+static void note_key_path(const char *old, const char *now)
+{
+	if (old[0] && (!now || strcmp(old, now) != 0))
+		tunnel_key_store_want_sweep();
+}
+
 int apply_tunnel(
     struct store_object *o, const struct fibmsg *old, const struct fibmsg *now, struct err_msg *msg)
 {
@@ -60,6 +68,8 @@ int apply_tunnel(
 	struct iface *ifc;
 	int rc;
 
+	if (old)
+		note_key_path(old->u.tunnel.key_path, now ? now->u.tunnel.key_path : NULL);
 	if (!now) {
 		tunnel_remove(old->u.tunnel.name);
 		return 0;
@@ -87,6 +97,8 @@ int apply_peer(
 	const struct fibmsg_peer *p = now ? &now->u.peer : &old->u.peer;
 	int rc;
 
+	if (old)
+		note_key_path(old->u.peer.psk_path, now ? now->u.peer.psk_path : NULL);
 	if (!now) {
 		struct tunnel_peer *peer = tunnel_peer_find(p->tunnel, p->key);
 

@@ -21,7 +21,6 @@
 
 #define DIGEST_LEN 16
 #define NAME_LEN   (2 * DIGEST_LEN)
-#define LOOK_NS	   NSEC_PER_SEC /* between two looks whether the state is written */
 
 static char directory[FIBMSG_PATH - NAME_LEN - 1]; /* empty: there is none */
 static bool sweep_wanted;
@@ -79,13 +78,13 @@ int tunnel_key_store_put(const uint8_t key[CRYPTO_KEY_LEN], char path[FIBMSG_PAT
 	if (mkdir(directory, 0700) && errno != EEXIST)
 		return err_set(msg, ERR_IO, "%s: %s", directory, strerror(errno));
 	path_of(key, path);
+	tunnel_key_store_want_sweep(); /* also of what a failure leaves */
 	same = tunnel_key_file_read(path, "key", there, NULL) == 0 && crypto_equal(there, key, sizeof(there));
 	crypto_wipe(there, sizeof(there));
 	if (!same && !write_file(path, key))
 		return err_set(msg, ERR_IO, "%s: %s", path, strerror(errno));
 	if (!same)
 		state_note_files();
-	tunnel_key_store_want_sweep();
 	return 0;
 }
 
@@ -136,6 +135,13 @@ static bool collect_names(struct names *names)
 	return true;
 }
 
+/* What write_file makes; anything else in the directory is not ours to remove. */
+static bool is_ours(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == NAME_LEN &&
+	       (!name[NAME_LEN] || strcmp(name + NAME_LEN, ".new") == 0);
+}
+
 static void sweep(void)
 {
 	struct names names;
@@ -146,7 +152,7 @@ static void sweep(void)
 		return;
 	dir = opendir(directory);
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' ||
+		if (!is_ours(entry->d_name) ||
 		    (strlen(entry->d_name) == NAME_LEN &&
 			bsearch(entry->d_name, names.v, names.n, NAME_LEN, compare_names)))
 			continue;
@@ -160,12 +166,10 @@ static void sweep(void)
 	sweep_wanted = false;
 }
 
+/* Runs after state_tick in the same loop, which wakes the loop when the state is written. */
 uint64_t tunnel_key_store_tick(uint64_t now_ns)
 {
-	if (!sweep_wanted)
-		return UINT64_MAX;
-	if (!state_is_written())
-		return now_ns + LOOK_NS;
-	sweep();
+	if (sweep_wanted && state_is_written())
+		sweep();
 	return UINT64_MAX;
 }

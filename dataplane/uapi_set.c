@@ -254,7 +254,6 @@ static int take_preshared_key(struct change *c, const struct wg_uapi_peer *s, st
 	if (p && crypto_equal(p->noise.preshared_key, s->preshared_key, CRYPTO_KEY_LEN))
 		return 0;
 	memset(v->now.psk_path, 0, sizeof(v->now.psk_path));
-	tunnel_key_store_want_sweep();
 	return crypto_is_zero(s->preshared_key, CRYPTO_KEY_LEN)
 		   ? 0
 		   : tunnel_key_store_put(s->preshared_key, v->now.psk_path, &c->msg);
@@ -287,7 +286,6 @@ static int remove_peer(struct change *c, const uint8_t key[CRYPTO_KEY_LEN], size
 
 	memcpy(m.u.peer_key.tunnel, c->tunnel->iface->name, FIBMSG_NAME);
 	memcpy(m.u.peer_key.key, key, sizeof(m.u.peer_key.key));
-	tunnel_key_store_want_sweep();
 	return rc ? rc : add_message(c, &m);
 }
 

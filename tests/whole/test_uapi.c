@@ -328,14 +328,28 @@ static void test_control_takes_back_what_it_names(void **state)
 	assert_int_equal(tunnel_peer_row(0, &row), 0);
 }
 
-static void restart(void)
+static void start_again(void)
 {
 	struct slow_config config = {.run_dir = dir, .state_dir = dir};
 	struct err_msg msg = {""};
 
-	slow_stop();
 	if (slow_start(&config, &msg))
 		fail_msg("%s", msg.text);
+}
+
+static void restart(void)
+{
+	slow_stop();
+	start_again();
+}
+
+static void wait_until_written(void)
+{
+	uint64_t end = nsec_monotonic() + 10 * NSEC_PER_SEC;
+
+	while (!state_is_written() && nsec_monotonic() < end)
+		assert_int_equal(slow_run_once(50), 0);
+	assert_true(state_is_written());
 }
 
 /* Without control: what wg made and changed is there again, keys and all, in files that nobody else reads. */
@@ -386,6 +400,68 @@ static void test_unused_keys_go(void **state)
 		assert_int_equal(slow_run_once(50), 0);
 	assert_int_equal(count_keys(), 1);
 	assert_true(state_is_written());
+}
+
+static void make_file(const char *name)
+{
+	char path[192];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fclose(file);
+}
+
+static void wait_for_keys(unsigned n)
+{
+	uint64_t end = nsec_monotonic() + 10 * NSEC_PER_SEC;
+
+	while (count_keys() != n && nsec_monotonic() < end)
+		assert_int_equal(slow_run_once(50), 0);
+	assert_int_equal(count_keys(), n);
+}
+
+/* Files that lie beside the keys and are none of ours stay; what a failed write left goes. */
+static void test_sweep_knows_its_own(void **state)
+{
+	SET("public_key=" PEER_B "\npreshared_key=" SECRET "\n");
+	make_file("keys/friend.psk");
+	make_file("keys/0123456789abcdef0123456789abcdef.old");
+	make_file("keys/0123456789abcdef0123456789abcdef.new");
+	make_file("keys/0123456789abcdef0123456789abcdef");
+	assert_int_equal(count_keys(), 5);
+	wait_for_keys(3);
+	restart();
+	SET("public_key=" PEER_B "\npersistent_keepalive_interval=5\n");
+	assert_false(crypto_is_zero(find(PEER_B)->noise.preshared_key, 32));
+}
+
+/* A state that could not be read names no key; they are kept until one is written that names none. */
+static void test_sweep_waits_for_a_state_of_its_own(void **state)
+{
+	SET("public_key=" PEER_B "\npreshared_key=" SECRET "\n");
+	slow_stop();
+	make_file("fib.state");
+	start_again();
+	tunnel_key_store_tick(0);
+	assert_int_equal(count_keys(), 1);
+}
+
+/* Whoever takes a key back: control, and setconf with a peer that has none now. */
+static void test_keys_taken_back_go(void **state)
+{
+	struct fibmsg says[] = {tunnel_message("wg0", 51820), peer_message(PEER_A, "friend", true)};
+
+	assert_int_equal(control_says(says, 2), 0);
+	SET("private_key=" SECRET "\npublic_key=" PEER_A "\npreshared_key=" PEER_B "\npublic_key=" PEER_B
+	    "\npreshared_key=" PEER_C "\n");
+	wait_until_written();
+	assert_int_equal(count_keys(), 3);
+	assert_int_equal(control_says(says, 2), 0);
+	wait_for_keys(1);
+	SET("replace_peers=true\npublic_key=" PEER_B "\n");
+	wait_for_keys(0);
 }
 
 /* --- scale --- */
@@ -558,6 +634,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_control_takes_back_what_it_names, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_restart_keeps_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_unused_keys_go, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_sweep_knows_its_own, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_sweep_waits_for_a_state_of_its_own, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_keys_taken_back_go, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_many_peers, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_many_allowed_ips, setup, teardown),
 	};

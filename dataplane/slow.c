@@ -7,6 +7,7 @@
  *   slow_asleep  stored true by this thread before it looks into the ring a last time, loaded by
  *                workers after their enqueue (worker_queue.c), a seq_cst fence between on both sides:
  *                either the worker sees it asleep and writes the eventfd, or this thread sees the packet.
+ *                While it naps it stays false: the ring is looked into each NAP_MS whoever writes.
  *   quitting     stored by slow_quit in a signal handler (release), loaded once a loop (acquire).
  */
 #include "dataplane/slow.h"
@@ -35,6 +36,7 @@
 #define RING_BURST 64
 #define RING_TURNS 16 /* bursts in one loop, so that sockets are not starved */
 #define EVENTS	   64
+#define NAP_MS	   1 /* while handshakes are forged: workers wake nobody, which costs them more than the rest */
 
 struct watch {
 	void (*fn)(void *arg, uint32_t events);
@@ -222,12 +224,16 @@ static int timeout_until(uint64_t deadline, int limit_ms)
 int slow_run_once(int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
+	bool napping;
 	int n, timeout;
 
 	now_ns = nsec_monotonic();
 	timeout = drain_ring() ? 0 : timeout_ms;
 	timeout = timeout_until(run_ticks(), timeout);
-	atomic_store_explicit(&slow_asleep, true, memory_order_seq_cst);
+	napping = tunnel_handshake_loaded(now_ns);
+	if (napping && timeout != 0)
+		timeout = NAP_MS;
+	atomic_store_explicit(&slow_asleep, !napping, memory_order_seq_cst);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!rte_ring_empty(slow_ring) || atomic_load_explicit(&quitting, memory_order_acquire))
 		timeout = 0;

@@ -133,6 +133,21 @@ static void make_identity(const uint8_t key[CRYPTO_KEY_LEN], struct wg_noise_ide
 	crypto_wipe(unknown, sizeof(unknown));
 }
 
+/* For workers. Without memory the key of before stays, which nothing passes: there is no handshake then. */
+static void publish_mac1_key(struct tunnel *t)
+{
+	uint8_t *fresh = malloc(CRYPTO_KEY_LEN), *old = (uint8_t *)(uintptr_t)t->mac1_key;
+
+	if (!fresh) {
+		log_err("tunnel %s: no memory for its key", t->iface->name);
+		return;
+	}
+	memcpy(fresh, t->cookies.mac1_key, CRYPTO_KEY_LEN);
+	rcu_assign_pointer(t->mac1_key, fresh);
+	if (old)
+		rcu_retire(free, old);
+}
+
 /* Another private key: no session and no shared secret holds any more. */
 static void change_identity(struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN])
 {
@@ -145,6 +160,7 @@ static void change_identity(struct tunnel *t, const uint8_t key[CRYPTO_KEY_LEN])
 	t->keyless = keyless;
 	t->identity = fresh;
 	wg_cookie_init_checker(&t->cookies, fresh.public_key);
+	publish_mac1_key(t);
 	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
 		struct tunnel_peer *p = tunnel_peer_by_index(i);
 
@@ -279,6 +295,7 @@ static void free_tunnel(void *ptr)
 
 	lpm4_free(t->allowed4);
 	lpm6_free(t->allowed6);
+	free((uint8_t *)(uintptr_t)t->mac1_key);
 	secret_free(t);
 }
 

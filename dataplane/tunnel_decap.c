@@ -344,8 +344,29 @@ bool tunnel_add_message(struct tunnel_messages *msgs, struct rte_mbuf *pkt, uint
 	return true;
 }
 
-/* Handshakes leave for the slow thread, what is no message of ours ends; data of sessions stays. */
-static void sort_message(struct worker *w, struct rte_mbuf *pkt, struct tunnel_messages *msgs)
+/*
+ * Could the sender know our public key (§5.4.4)? Judged here, so that what is forged blindly costs no other
+ * thread and no place in its ring (bench/tunnel_flood.c). A cookie reply has no mac1.
+ */
+static bool may_handshake(uint8_t *payload, uint32_t len)
+{
+	const struct wire_udp *udp = (const struct wire_udp *)(void *)(payload - sizeof(*udp));
+	const struct iface *ifc = iface_by_index(tunnel_by_port(ntohs(udp->dst_port_be)));
+	const struct tunnel *t = ifc ? rcu_dereference(ifc->tunnel) : NULL;
+	const uint8_t *key = t ? rcu_dereference(t->mac1_key) : NULL;
+
+	return key && wg_cookie_good_mac1(key, payload, len);
+}
+
+/* Handshakes of a burst, on their way to the slow thread: which a burst wakes at most once. */
+struct handshakes {
+	unsigned n;
+	struct rte_mbuf *pkts[WORKER_BURST];
+};
+
+/* Sets handshakes and data of sessions apart; what is no message of ours ends. */
+static void sort_message(
+    struct worker *w, struct rte_mbuf *pkt, struct tunnel_messages *msgs, struct handshakes *handshakes)
 {
 	uint32_t len = 0;
 	uint8_t *payload = tunnel_outer_payload(pkt, &len);
@@ -356,10 +377,15 @@ static void sort_message(struct worker *w, struct rte_mbuf *pkt, struct tunnel_m
 		break;
 	case WG_WIRE_INITIATION:
 	case WG_WIRE_RESPONSE:
+		if (!may_handshake(payload, len)) {
+			worker_drop(w, &pkt, 1, DROP_HANDSHAKE_MAC1);
+			break;
+		}
+		/* fallthrough */
 	case WG_WIRE_COOKIE_REPLY:
 		pkt_meta(pkt)->op = PKT_HANDSHAKE;
 		pkt_meta(pkt)->arg = (uint16_t)(w->id + 1);
-		worker_to_slow(w, &pkt, 1, DROP_HANDSHAKE_QUEUE);
+		handshakes->pkts[handshakes->n++] = pkt;
 		break;
 	case WG_WIRE_DATA:
 		if (!tunnel_add_message(
@@ -372,10 +398,13 @@ static void sort_message(struct worker *w, struct rte_mbuf *pkt, struct tunnel_m
 void tunnel_input(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 {
 	struct tunnel_messages msgs;
+	struct handshakes handshakes;
 
-	msgs.n = 0;
+	msgs.n = handshakes.n = 0;
 	for (unsigned i = 0; i < n; i++)
-		sort_message(w, pkts[i], &msgs);
+		sort_message(w, pkts[i], &msgs, &handshakes);
+	if (handshakes.n)
+		worker_to_slow(w, handshakes.pkts, handshakes.n, DROP_HANDSHAKE_QUEUE);
 	if (msgs.n)
 		tunnel_open_messages(w, &msgs);
 }

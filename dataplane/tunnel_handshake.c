@@ -14,6 +14,7 @@
 #include "lib/wg_limit.h"
 
 #define INITIATION_GAP_NS (NSEC_PER_SEC / 50) /* accepted initiations of one peer come no faster */
+#define NONCES		  10u		      /* of 24 bytes: what the kernel gives at once */
 #define PATH_RETRY_NS	  (100 * NSEC_PER_MSEC)
 
 struct message {
@@ -34,6 +35,11 @@ void tunnel_handshake_start(void)
 	memset(&load, 0, sizeof(load));
 	crypto_fill_random(random, sizeof(random));
 	wg_limit_init(&limit, random);
+}
+
+bool tunnel_handshake_loaded(uint64_t now_ns)
+{
+	return wg_cookie_is_loaded(&load, now_ns);
 }
 
 static void note_traffic(struct tunnel_peer *p, uint32_t rx_bytes, uint32_t tx_bytes)
@@ -366,13 +372,41 @@ static enum drop_reason handle_cookie_reply(const struct message *msg)
 	return DROP_REASONS;
 }
 
+/* A nonce that none had before. Two calls of the kernel for each forged message would be what floods cost
+ * most, so many are drawn at once. */
+static const uint8_t *draw_nonce(void)
+{
+	static uint8_t nonces[NONCES][WG_WIRE_NONCE_LEN];
+	static unsigned left;
+
+	if (left == 0) {
+		crypto_fill_random(nonces, sizeof(nonces));
+		left = NONCES;
+	}
+	return nonces[--left];
+}
+
+/* To who has to show that it hears us there (§5.4.7). */
+static void answer_cookie(const struct message *msg)
+{
+	struct wg_cookie_checker *c = &msg->tunnel->cookies;
+	struct wg_wire_cookie_reply reply;
+	uint8_t random[CRYPTO_KEY_LEN];
+
+	if (wg_cookie_needs_secret(c, tunnel_now_ns())) {
+		crypto_fill_random(random, sizeof(random));
+		wg_cookie_refresh_secret(c, random, tunnel_now_ns());
+		crypto_wipe(random, sizeof(random));
+	}
+	if (!wg_cookie_create_reply(c, msg->payload, msg->len, &msg->from.remote, draw_nonce(), &reply))
+		send_answer(msg, &reply, sizeof(reply));
+}
+
 /* mac1, and under load mac2 and the rate of the source that it proves (§5.3). DROP_REASONS: go on. */
 static enum drop_reason check_macs(const struct message *msg)
 {
 	struct wg_cookie_checker *c = &msg->tunnel->cookies;
-	uint8_t random[CRYPTO_KEY_LEN], nonce[WG_WIRE_NONCE_LEN];
 	bool loaded = wg_cookie_note_message(&load, tunnel_now_ns());
-	struct wg_wire_cookie_reply reply;
 	enum wg_cookie_verdict verdict;
 
 	verdict = wg_cookie_check_macs(c, msg->payload, msg->len, &msg->from.remote, tunnel_now_ns());
@@ -383,12 +417,7 @@ static enum drop_reason check_macs(const struct message *msg)
 	if (verdict == WG_COOKIE_GOOD_MAC2)
 		return wg_limit_allow(&limit, &msg->from.remote.addr, tunnel_now_ns()) ? DROP_REASONS
 										       : DROP_HANDSHAKE_FLOOD;
-	crypto_fill_random(random, sizeof(random));
-	crypto_fill_random(nonce, sizeof(nonce));
-	wg_cookie_refresh_secret(c, random, tunnel_now_ns());
-	crypto_wipe(random, sizeof(random));
-	if (!wg_cookie_create_reply(c, msg->payload, msg->len, &msg->from.remote, nonce, &reply))
-		send_answer(msg, &reply, sizeof(reply));
+	answer_cookie(msg);
 	return DROP_HANDSHAKE_FLOOD;
 }
 

@@ -140,6 +140,7 @@ struct tunnel {
 	_Atomic uint16_t only_peer; /* index of the only peer, TUNNEL_PEER_NONE: none or several */
 	struct lpm4 *allowed4;	    /* values: peer index + 1 */
 	struct lpm6 *allowed6;
+	const uint8_t *mac1_key; /* of `cookies`, for workers: RCU, replaced with the identity */
 
 	/* Slow thread only, from here on. */
 	struct fibmsg_tunnel config;
@@ -286,6 +287,7 @@ bool tunnel_fit_packets(struct worker *w, const struct tunnel_peer *p, const str
 
 /* tunnel_handshake.c: slow thread. */
 void tunnel_handshake_start(void);		       /* once, before the first message */
+bool tunnel_handshake_loaded(uint64_t now_ns);	       /* do more come than one should answer freely? */
 void tunnel_handshake_input(struct rte_mbuf *pkt);     /* messages 1-3; consumes it */
 void tunnel_handshake_want(struct tunnel_peer *p);     /* starts one unless one is under way */
 void tunnel_handshake_initiate(struct tunnel_peer *p); /* sends message 1 now */

@@ -5,7 +5,8 @@
  *
  * Pairs of atomics: `asleep` of a consumer (worker, slow thread, monitor thread) is stored by it
  * before it looks into its ring a last time, and loaded by producers after their enqueue,
- * with a seq_cst fence between; drops[] has one writer, the slow thread sums it (both relaxed).
+ * with a seq_cst fence between; whoever takes it back writes the eventfd, so that one sleep costs one call;
+ * drops[] has one writer, the slow thread sums it (both relaxed).
  */
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ static unsigned hand_over(
 
 	atomic_thread_fence(memory_order_seq_cst);
 	if (done && atomic_load_explicit(asleep, memory_order_relaxed) &&
+	    atomic_exchange_explicit(asleep, false, memory_order_relaxed) &&
 	    write(wake_fd, &one, sizeof(one)) < 0)
 		return done; /* EAGAIN: the counter is full of wake-ups already */
 	return done;

@@ -46,10 +46,15 @@ void wg_cookie_init_maker(struct wg_cookie_maker *m, const uint8_t peer_public_k
 	derive_label_key(m->cookie_key, cookie_label, peer_public_key);
 }
 
+bool wg_cookie_needs_secret(const struct wg_cookie_checker *c, uint64_t now_ns)
+{
+	return !c->has_secret || now_ns - c->secret_ns >= WG_COOKIE_SECRET_NS;
+}
+
 void wg_cookie_refresh_secret(
     struct wg_cookie_checker *c, const uint8_t random[CRYPTO_KEY_LEN], uint64_t now_ns)
 {
-	if (c->has_secret && now_ns - c->secret_ns < WG_COOKIE_SECRET_NS)
+	if (!wg_cookie_needs_secret(c, now_ns))
 		return;
 	memcpy(c->secret, random, sizeof(c->secret));
 	c->secret_ns = now_ns;
@@ -71,21 +76,27 @@ void wg_cookie_stamp_macs(struct wg_cookie_maker *m, void *msg, size_t len, uint
 		memset(mac2, 0, WG_WIRE_MAC_LEN);
 }
 
+bool wg_cookie_good_mac1(const uint8_t mac1_key[CRYPTO_KEY_LEN], const void *msg, size_t len)
+{
+	const uint8_t *bytes = msg;
+	uint8_t mac[WG_WIRE_MAC_LEN];
+
+	if (len < MACS_LEN)
+		return false;
+	crypto_digest_bytes(mac, sizeof(mac), mac1_key, CRYPTO_KEY_LEN, msg, len - MACS_LEN);
+	return crypto_equal(mac, bytes + len - MACS_LEN, sizeof(mac));
+}
+
 enum wg_cookie_verdict wg_cookie_check_macs(const struct wg_cookie_checker *c, const void *msg, size_t len,
     const struct ip_endpoint *src, uint64_t now_ns)
 {
 	uint8_t mac[WG_WIRE_MAC_LEN], cookie[WG_WIRE_COOKIE_LEN];
-	const uint8_t *mac1, *mac2;
+	const uint8_t *mac2 = (const uint8_t *)msg + len - WG_WIRE_MAC_LEN;
 	bool good;
 
-	if (len < MACS_LEN)
+	if (!wg_cookie_good_mac1(c->mac1_key, msg, len))
 		return WG_COOKIE_BAD_MAC1;
-	mac1 = (const uint8_t *)msg + len - MACS_LEN;
-	mac2 = mac1 + WG_WIRE_MAC_LEN;
-	crypto_digest_bytes(mac, sizeof(mac), c->mac1_key, sizeof(c->mac1_key), msg, len - MACS_LEN);
-	if (!crypto_equal(mac, mac1, sizeof(mac)))
-		return WG_COOKIE_BAD_MAC1;
-	if (!c->has_secret || now_ns - c->secret_ns >= WG_COOKIE_SECRET_NS)
+	if (wg_cookie_needs_secret(c, now_ns))
 		return WG_COOKIE_GOOD_MAC1;
 	derive_cookie(cookie, c, src);
 	crypto_digest_bytes(mac, sizeof(mac), cookie, sizeof(cookie), msg, len - WG_WIRE_MAC_LEN);
@@ -147,4 +158,9 @@ bool wg_cookie_note_message(struct wg_cookie_load *l, uint64_t now_ns)
 		l->loaded = false;
 	}
 	return l->loaded;
+}
+
+bool wg_cookie_is_loaded(const struct wg_cookie_load *l, uint64_t now_ns)
+{
+	return l->loaded && now_ns - l->loaded_ns < LOAD_MEMORY_NS;
 }

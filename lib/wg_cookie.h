@@ -53,6 +53,8 @@ enum wg_cookie_verdict {
 
 void wg_cookie_init_checker(struct wg_cookie_checker *c, const uint8_t own_public_key[CRYPTO_KEY_LEN]);
 void wg_cookie_init_maker(struct wg_cookie_maker *m, const uint8_t peer_public_key[CRYPTO_KEY_LEN]);
+/* Is there no secret, or one too old at now_ns (monotonic)? */
+bool wg_cookie_needs_secret(const struct wg_cookie_checker *c, uint64_t now_ns);
 /* Takes 32 fresh random bytes as the secret if there is none yet or it is too old at now_ns (monotonic). */
 void wg_cookie_refresh_secret(
     struct wg_cookie_checker *c, const uint8_t random[CRYPTO_KEY_LEN], uint64_t now_ns);
@@ -62,6 +64,11 @@ void wg_cookie_refresh_secret(
  * fresh cookie (§5.4.4).
  */
 void wg_cookie_stamp_macs(struct wg_cookie_maker *m, void *msg, size_t len, uint64_t now_ns);
+/*
+ * Is mac1 of an initiation or response of len bytes good? mac1_key: of the checker; it follows from the
+ * public key, so any thread may have a copy. Constant time in the mac.
+ */
+bool wg_cookie_good_mac1(const uint8_t mac1_key[CRYPTO_KEY_LEN], const void *msg, size_t len);
 /* Judges the macs of an initiation or response of len bytes that came from src; constant time in the macs. */
 enum wg_cookie_verdict wg_cookie_check_macs(const struct wg_cookie_checker *c, const void *msg, size_t len,
     const struct ip_endpoint *src, uint64_t now_ns);
@@ -80,5 +87,7 @@ int wg_cookie_consume_reply(
 
 /* Counts a handshake message; true while there is load. Start with a zeroed struct. */
 bool wg_cookie_note_message(struct wg_cookie_load *l, uint64_t now_ns);
+/* Is there load, as of the last message? */
+bool wg_cookie_is_loaded(const struct wg_cookie_load *l, uint64_t now_ns);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dataplane/slow.h"
 #include "lib/csum.h"
 #include "lib/err.h"
 #include "tests/whole/tunnel_rig.h"
@@ -79,6 +80,92 @@ static void test_under_load(void **state)
 	send_data("", 0);
 	route_into_tunnel();
 	check_data();
+}
+
+/* A message that comes by wan1, and stays where the worker puts it. */
+static void put_message(const char *from, const void *data, size_t len)
+{
+	struct whole_udp udp = {
+	    .src = from, .dst = remote.ours, .src_port = 4000, .dst_port = PORT, .data_len = len};
+	size_t frame_len;
+
+	if (strcmp(from, remote.address) == 0)
+		udp.src_port = remote.port;
+	frame_len = whole_udp(frame, &wan1, &udp);
+	memcpy(frame + frame_len - len, data, len);
+	((struct wire_udp *)(frame + frame_len - len - sizeof(struct wire_udp)))->csum = 0;
+	whole_send(&wan1, frame, frame_len);
+	whole_run();
+}
+
+/* Initiations of strangers, who know our public key or do not. */
+static void put_forged(unsigned n, bool good_mac1)
+{
+	struct wg_wire_initiation forged;
+	struct wg_cookie_maker maker;
+	char from[32];
+
+	wg_cookie_init_maker(&maker, remote.peer.public_key);
+	for (unsigned i = 0; i < n; i++) {
+		crypto_fill_random(&forged, sizeof(forged));
+		memcpy(forged.type, "\1\0\0", sizeof(forged.type));
+		if (good_mac1)
+			wg_cookie_stamp_macs(&maker, &forged, sizeof(forged), clock_ns);
+		snprintf(from, sizeof(from), "203.0.%u.%u", 100 + i / 250, 1 + i % 250);
+		put_message(from, &forged, sizeof(forged));
+	}
+}
+
+/* The remote's initiation amid forged ones; the length of what it gets, in message. */
+static size_t initiate_amid_flood(void)
+{
+	struct wg_wire_initiation out;
+	struct whole_packet p;
+	size_t len = 0;
+
+	put_forged(100, true);
+	make_initiation(&out);
+	put_message(remote.address, &out, sizeof(out));
+	put_forged(100, true);
+	run();
+	while ((p = whole_receive(&wan1)).data) {
+		const struct wire_ip4 *ip = whole_ip4(&p);
+		struct ip_addr want;
+
+		assert_int_equal(ip_addr_parse(remote.address, &want, NULL), 0);
+		if (memcmp(&ip->dst_be, want.b, 4) == 0) {
+			assert_int_equal(len, 0);
+			len = ntohs(ip->total_len_be) - sizeof(*ip) - sizeof(struct wire_udp);
+			memcpy(message, p.data + p.len - len, len);
+		}
+		whole_free(&p);
+	}
+	return len;
+}
+
+/* §5.3: what is forged blindly takes no place in the queue, what is forged knowingly one of a bounded number;
+ * a peer comes through by its cookie. */
+static void test_flood(void **state)
+{
+	struct wg_wire_cookie_reply reply;
+	struct whole_packet p;
+	unsigned room;
+
+	make_pair("198.51.100.7", "192.0.2.10", NULL, NULL);
+	whole_forget_drops();
+	put_forged(3000, false);
+	assert_true(rte_ring_empty(slow_ring));
+	assert_int_equal(whole_drops(DROP_HANDSHAKE_MAC1), 3000);
+	room = rte_ring_get_capacity(slow_ring);
+	put_forged(room + 500, true);
+	assert_int_equal(whole_drops(DROP_HANDSHAKE_QUEUE), 500);
+	run();
+	while ((p = whole_receive(&wan1)).data)
+		whole_free(&p);
+	assert_int_equal(initiate_amid_flood(), sizeof(reply));
+	memcpy(&reply, message, sizeof(reply));
+	assert_int_equal(wg_cookie_consume_reply(&remote.cookies, &reply, clock_ns), 0);
+	assert_int_equal(initiate_amid_flood(), sizeof(struct wg_wire_response));
 }
 
 /* §6.6: a cookie reply is no reason to send at once; the next initiation carries the cookie. */
@@ -163,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_damaged, end_flood),
 	    cmocka_unit_test_teardown(test_under_load, end_flood),
+	    cmocka_unit_test_teardown(test_flood, end_flood),
 	    cmocka_unit_test_teardown(test_cookie_is_used, end_test),
 	    cmocka_unit_test_teardown(test_strangers, end_test),
 	    cmocka_unit_test_teardown(test_wrong_psk, end_test),

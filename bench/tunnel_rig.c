@@ -25,6 +25,7 @@
 #define PORT	    51820
 #define OURS	    0xc000020au /* 192.0.2.10 */
 #define THEIRS	    0xcb007100u /* 203.0.113.0 and on, an address a peer */
+#define OUTER_LEN   (sizeof(struct wire_eth) + sizeof(struct wire_ip4) + sizeof(struct wire_udp))
 #define HOSTS	    0x0a800000u /* 10.128.0.0, a /24 a peer */
 
 static struct neigh lan_neighbour, wan_neighbour;
@@ -42,7 +43,8 @@ static int make_rings(const struct tunnel_rig *r, const char *name, struct rte_r
 
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(text, sizeof(text), "%s-%u", name, i);
-		rings[i] = rte_ring_create(text, rte_align32pow2(r->packets + 1), SOCKET_ID_ANY, 0);
+		rings[i] =
+		    rte_ring_create(text, rte_align32pow2(r->packets + r->strangers + 1), SOCKET_ID_ANY, 0);
 		if (!rings[i])
 			return fail("no memory for a wire");
 	}
@@ -206,7 +208,7 @@ int tunnel_rig_open(struct tunnel_rig *r)
 	if (!r->made || traffic_load(&r->traffic, IP_V4, r->routes) != 0)
 		return fail("no IPv4 route in the file, or no such file");
 	if (fib_init() != 0 || crypto_init() != 0 ||
-	    workers_create(r->workers, r->packets + SPARE_MBUFS, &msg) != 0)
+	    workers_create(r->workers, r->packets + r->strangers + SPARE_MBUFS, &msg) != 0)
 		return fail(msg.text);
 	if (open_port(r, "lan", FIBMSG_ROLE_LAN, r->lan_in, r->lan_out, &r->lan) != 0 ||
 	    open_port(r, "wan", FIBMSG_ROLE_WAN, r->wan_in, r->wan_out, &r->wan) != 0 ||
@@ -270,14 +272,13 @@ void tunnel_rig_plain(struct tunnel_rig *r, unsigned i, struct rte_mbuf *m)
 	p->data_len = padded_len(p->len);
 }
 
-/* Outer headers of a message from the peer; returns what follows them. */
-static uint8_t *put_headers(const struct tunnel_rig *r, const struct tunnel_rig_packet *p, uint8_t *at)
+/* Outer headers of len bytes to the tunnel; returns what follows them. */
+static uint8_t *put_outer(const struct tunnel_rig *r, uint32_t from, uint32_t len, uint8_t *at)
 {
 	struct wire_eth *eth = (struct wire_eth *)at;
 	struct wire_ip4 *ip = (struct wire_ip4 *)(eth + 1);
 	struct wire_udp *udp = (struct wire_udp *)(ip + 1);
-	struct wg_wire_data *header = (struct wg_wire_data *)(udp + 1);
-	uint16_t udp_len = (uint16_t)(sizeof(*udp) + WG_WIRE_DATA_MIN_LEN + p->data_len);
+	uint16_t udp_len = (uint16_t)(sizeof(*udp) + len);
 
 	memset(eth, 0, sizeof(*eth));
 	memcpy(eth->dst, r->wan->port->mac, 6);
@@ -286,11 +287,28 @@ static uint8_t *put_headers(const struct tunnel_rig *r, const struct tunnel_rig_
 	    .total_len_be = htons((uint16_t)(udp_len + sizeof(*ip))),
 	    .ttl = 64,
 	    .proto = IP_PROTO_UDP,
-	    .src_be = htonl(THEIRS + p->peer),
+	    .src_be = htonl(from),
 	    .dst_be = htonl(OURS)};
 	ip->csum = csum_fold(csum_add(0, ip, sizeof(*ip)));
 	*udp = (struct wire_udp){
 	    .src_port_be = htons(PORT), .dst_port_be = htons(PORT), .len_be = htons(udp_len)};
+	return (uint8_t *)(udp + 1);
+}
+
+void tunnel_rig_message(
+    const struct tunnel_rig *r, const void *bytes, uint16_t len, uint32_t from, struct rte_mbuf *m)
+{
+	rte_pktmbuf_reset(m);
+	memcpy(put_outer(r, from, len, (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(OUTER_LEN + len))), bytes,
+	    len);
+}
+
+/* Headers of data from the peer; returns what follows them. */
+static uint8_t *put_headers(const struct tunnel_rig *r, const struct tunnel_rig_packet *p, uint8_t *at)
+{
+	struct wg_wire_data *header = (struct wg_wire_data *)(void *)put_outer(
+	    r, THEIRS + p->peer, (uint32_t)WG_WIRE_DATA_MIN_LEN + p->data_len, at);
+
 	memset(header, 0, sizeof(*header));
 	header->type[0] = WG_WIRE_DATA;
 	wg_wire_set_le32(header->receiver, r->keypair[p->peer]->local_index);
@@ -307,9 +325,7 @@ void tunnel_rig_sealed(struct tunnel_rig *r, unsigned i, struct rte_mbuf *m)
 	rte_pktmbuf_reset(m);
 	p->data_len = padded_len(p->len);
 	p->counter = r->sent[p->peer]++;
-	frame = (uint8_t *)rte_pktmbuf_append(
-	    m, (uint16_t)(sizeof(struct wire_eth) + sizeof(struct wire_ip4) + sizeof(struct wire_udp) +
-			  WG_WIRE_DATA_MIN_LEN + p->data_len));
+	frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(OUTER_LEN + WG_WIRE_DATA_MIN_LEN + p->data_len));
 	p->data = put_headers(r, p, frame);
 	memset(p->data + p->len, 0, p->data_len - p->len);
 	memcpy(p->data, p->bytes + sizeof(struct wire_eth), p->len);

@@ -30,6 +30,7 @@ struct tunnel_rig_packet {
 struct tunnel_rig {
 	/* set by the caller */
 	unsigned workers, peers, packets, queues; /* queues: of each port, 0: one a worker */
+	unsigned strangers;			  /* packets on a wire beside those of the rig */
 	const char *routes; /* of the table that inner destinations are looked up in; NULL: a default route */
 	bool to_lan;	    /* inner packets come out of the tunnel, else they go in */
 	/* made here */
@@ -52,5 +53,8 @@ int tunnel_rig_make(struct tunnel_rig *r, unsigned i, uint16_t len);
  * both. */
 void tunnel_rig_plain(struct tunnel_rig *r, unsigned i, struct rte_mbuf *m);
 void tunnel_rig_sealed(struct tunnel_rig *r, unsigned i, struct rte_mbuf *m);
+/* A handshake message of len bytes to the tunnel's port from this address (host order). */
+void tunnel_rig_message(
+    const struct tunnel_rig *r, const void *bytes, uint16_t len, uint32_t from, struct rte_mbuf *m);
 
 #endif

@@ -3,10 +3,12 @@
 import os
 import re
 
+import tunnel_lab
 from harness import Case, Unavailable, call
 
 SIZES = ("64", "imix", "1420")
 PEERS = 1000
+DAEMONS = ("dataplane/byway-dataplane", "control/byway-control", "control/byway")
 
 
 def cycles(bench, *options):
@@ -78,4 +80,7 @@ def flooded(name, forge):
 
 CASES = [*(path(d, s) for d in ("encap", "decap") for s in SIZES), *(peers(d, s) for d in ("encap", "decap") for s in SIZES),
          two("encap"), two("decap"),
-         flooded("bad-mac1", "mac1"), flooded("no-cookie", "cookie"), flooded("no-message", "noise")]
+         flooded("bad-mac1", "mac1"), flooded("no-cookie", "cookie"), flooded("no-message", "noise"),
+         Case("tunnel-go", "CPU s/GB", "lower", tunnel_lab.tcp(True), "wireguard-go", tunnel_lab.tcp(False), programs=DAEMONS),
+         Case("handshakes", "a CPU second", "higher", tunnel_lab.handshakes(True), "wireguard-go", tunnel_lab.handshakes(False),
+              programs=("bench/handshakes", *DAEMONS))]

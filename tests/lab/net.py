@@ -20,6 +20,10 @@ class LabError(Exception):
     """What went wrong, in a sentence for the person who runs the lab."""
 
 
+class Skip(Exception):
+    """The machine cannot run this; the text says why."""
+
+
 def state_dir(prefix):
     return f"{STATE_ROOT}/byway-lab-{prefix}"
 

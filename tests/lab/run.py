@@ -5,7 +5,8 @@
 A module test_<name>.py has a lab of its own, put up as its ROUTERS says ("stock" or "byway"), or none
 (ROUTERS = None: its tests make what they need). Its functions test_* run in the order they are written
 in; the first line of a function's docstring is its name in the output; a string it returns is printed
-as what it measured. A module's tests may build on each other's state.
+as what it measured. A module's tests may build on each other's state. A module's needs(), if it has one, raises
+Skip when this machine cannot run any of them.
 
 With Byway in the lab one more test follows each module: the daemons ran through without a restart that
 no test caused, end when told to, and say nothing that a sanitizer found.
@@ -27,7 +28,7 @@ sys.path.insert(0, HERE)
 
 import byway  # noqa: E402
 import lab    # noqa: E402
-from net import LabError, Net, state_dir  # noqa: E402
+from net import LabError, Net, Skip, state_dir  # noqa: E402
 
 TEST_TIMEOUT_S = 180
 KEPT_LOGS = "lab-logs"
@@ -37,10 +38,6 @@ REPORT = re.compile(r"ERROR: AddressSanitizer|runtime error:|LeakSanitizer: dete
 
 class Late(Exception):
     """A test did not end in its time."""
-
-
-class Skip(Exception):
-    """The machine cannot run this test; the text says why."""
 
 
 def say(text):
@@ -88,6 +85,8 @@ class Runner:
         routers, before = module.ROUTERS, self.failed
         say(f"== lab/{name}: {(module.__doc__ or '').strip().splitlines()[0]}")
         net = None
+        if hasattr(module, "needs") and not self.can_run(name, module.needs, len(tests)):
+            return
         try:
             if routers:
                 net = self.put_up(name, routers, getattr(module, "OPTIONS", None))
@@ -103,6 +102,16 @@ class Runner:
                 self.keep_logs(name)
         finally:
             Net.destroy(self.prefix)
+
+    def can_run(self, name, needs, number):
+        """False, and the tests counted as skipped, when the machine lacks what the module needs."""
+        try:
+            needs()
+        except Skip as why:
+            self.skipped += number
+            say(f"skip  lab/{name}: {number} tests: {why}")
+            return False
+        return True
 
     def put_up(self, name, routers, options):
         made = []

@@ -142,11 +142,22 @@ static size_t header_len(const struct ip_fragment *f)
 	return f->family == IP_V4 ? sizeof(struct wire_ip4) : sizeof(struct wire_ip6);
 }
 
-/* RFC 5722 §4: the whole datagram is given up. */
-static void kill(struct worker *w, struct slot *s, enum drop_reason why)
+static void leave_to_host(struct slot *s)
 {
-	if (s->state == SLOT_TUNNEL)
-		worker_count_drop(w, why, s->n);
+	s->state = SLOT_HOST;
+	rte_pktmbuf_free(s->buf);
+	s->buf = NULL;
+}
+
+/* RFC 5722 §4: the whole datagram is given up. One that may be the host's is the host's to judge: it takes
+ * larger ones than we do, and has had its pieces so far. */
+static void give_up(struct worker *w, struct slot *s, enum drop_reason why)
+{
+	if (s->state == SLOT_UNKNOWN) {
+		leave_to_host(s);
+		return;
+	}
+	worker_count_drop(w, why, s->n);
 	rte_pktmbuf_free(s->buf);
 	s->buf = NULL;
 	s->n = 0;
@@ -165,9 +176,7 @@ static void recognise(struct slot *s, const struct rte_mbuf *pkt, const struct i
 		s->state = SLOT_TUNNEL;
 		return;
 	}
-	s->state = SLOT_HOST;
-	rte_pktmbuf_free(s->buf);
-	s->buf = NULL;
+	leave_to_host(s);
 }
 
 /* Units that it covers and that are there already. */
@@ -208,7 +217,7 @@ static bool keep(struct worker *w, struct slot *s, const struct rte_mbuf *pkt, c
 
 	*why = DROP_FRAGMENT_SIZE;
 	if (header_len(f) + f->at + f->len > ROOM) {
-		kill(w, s, *why);
+		give_up(w, s, *why);
 		return false;
 	}
 	*why = DROP_NO_MBUF;
@@ -223,7 +232,7 @@ static bool keep(struct worker *w, struct slot *s, const struct rte_mbuf *pkt, c
 	    memcmp(to, rte_pktmbuf_mtod_offset(pkt, const uint8_t *, f->data_off), f->len) == 0)
 		return false; /* RFC 5722 §4: the network may have doubled it */
 	if (held || !end_agrees(s, f)) {
-		kill(w, s, *why);
+		give_up(w, s, *why);
 		return false;
 	}
 	for (uint32_t u = f->at / UNIT; u < (f->at + f->len + UNIT - 1) / UNIT; u++)

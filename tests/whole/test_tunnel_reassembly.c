@@ -206,11 +206,37 @@ static void test_overlap(void **state)
 	send_nth(2, 4);
 	send_part(400, end - 8, false, 4);
 	assert_int_equal(whole_drops(DROP_FRAGMENT_OVERLAP), 3);
+	send_nth(0, 5);
+	send_part(408, 800, false, 5);
+	send_nth(2, 5);
+	assert_int_equal(whole_drops(DROP_FRAGMENT_OVERLAP), 3);
+	assert_false(arrived());
+}
+
+/* The same before anybody knows whose it is, and one larger than we join: the host gets all of it. */
+static void test_left_to_host(void **state)
+{
+	uint8_t buf[200];
+	struct wire_ip4 *ip = (struct wire_ip4 *)(buf + ETH);
+
+	make_session(false);
+	((struct wire_udp *)(whole + header()))->dst_port_be = htons(9);
 	send_part(400, 800, false, 5);
 	send_nth(2, 5);
 	send_nth(0, 5);
-	assert_int_equal(whole_drops(DROP_FRAGMENT_OVERLAP), 2);
-	assert_false(arrived());
+	assert_int_equal(to_host, 3);
+	memcpy(buf, frame, ETH);
+	memcpy(ip, whole, 120);
+	ip->total_len_be = htons(120);
+	ip->id_be = htons(6);
+	ip->frag_be = htons(500); /* its last */
+	whole_fix_checksum((uint8_t *)ip);
+	whole_send(&wan1, buf, ETH + 120);
+	run();
+	send_nth(1, 6);
+	send_nth(0, 6);
+	assert_int_equal(to_host, 6);
+	assert_int_equal(whole_drops(DROP_FRAGMENT_OVERLAP) + whole_drops(DROP_FRAGMENT_SIZE), 0);
 }
 
 /* Lengths that no fragment may have: RFC 791 §3.2, RFC 8200 §4.5. */
@@ -353,6 +379,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_orders_v6, end_reassembly),
 	    cmocka_unit_test_teardown(test_mixed, end_reassembly),
 	    cmocka_unit_test_teardown(test_overlap, end_reassembly),
+	    cmocka_unit_test_teardown(test_left_to_host, end_reassembly),
 	    cmocka_unit_test_teardown(test_lengths, end_reassembly),
 	    cmocka_unit_test_teardown(test_host, end_reassembly),
 	    cmocka_unit_test_teardown(test_congestion, end_reassembly),

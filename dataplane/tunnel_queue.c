@@ -74,6 +74,8 @@ void tunnel_queue_add(struct tunnel_peer *p, struct rte_mbuf *pkt)
 		drop_oldest(p);
 	if (waiting >= TUNNEL_WAITING_ALL) {
 		slow_drop(pkt, DROP_TUNNEL_QUEUE);
+		if (!tunnel_handshake_can_seal(p)) /* others' packets do not keep it from a session */
+			tunnel_handshake_want(p);
 		return;
 	}
 	p->queue[(p->queue_at + p->n_queue) % TUNNEL_WAITING] = pkt;

@@ -156,6 +156,30 @@ static void test_newest_wait(void **state)
 	assert_int_equal(drops(DROP_TUNNEL_QUEUE), 400 - TUNNEL_WAITING);
 }
 
+/* Others' packets have taken all the room there is: this one is lost, but its peer is called. */
+static void test_full_queue_still_calls(void **state)
+{
+	struct fibmsg_peer others = {.tunnel = "friend", .name = "others"};
+	struct err_msg msg = {""};
+
+	set_pair("198.51.100.7:40000");
+	for (uint8_t k = 1; k <= TUNNEL_WAITING_ALL / TUNNEL_WAITING; k++) {
+		struct tunnel_peer *p;
+
+		memset(others.key, k, sizeof(others.key));
+		assert_int_equal(tunnel_peer_set(&others, &msg), 0);
+		p = tunnel_peer_find("friend", others.key);
+		for (unsigned i = 0; i < TUNNEL_WAITING; i++)
+			tunnel_queue_add(p, whole_mbuf("", 1));
+	}
+	run();
+	assert_int_equal(receive_message(), 0);
+	tunnel_queue_add(the_peer(), whole_mbuf("", 1));
+	run();
+	assert_int_equal(atomic_load(&the_peer()->queued), 0);
+	assert_int_equal(receive_message(), sizeof(struct wg_wire_initiation));
+}
+
 /* §6.2: after 120 s the initiator renews the key when it sends, the responder leaves it to the other. */
 static void test_rekey_after_time(void **state)
 {
@@ -676,6 +700,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_retries_end, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_newest_wait, begin, end_test),
+	    cmocka_unit_test_setup_teardown(test_full_queue_still_calls, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_rekey_after_time, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_rekey_when_receiving, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_previous_key_is_old, begin, end_test),

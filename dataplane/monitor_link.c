@@ -2,8 +2,8 @@
 /*
  * Links of ports. The kernel tells of a change at once, unless it told of another, of any device of the
  * machine, within the last second: then up to 820 ms later (measured). So ports are asked each 5 ms for a
- * while after each telling, and seldom in quiet times; a port that is no device of the kernel is always asked
- * each 5 ms. Monitor thread.
+ * while after each telling and each change, and seldom in quiet times; a port that is no device of the kernel
+ * is always asked each 5 ms. Monitor thread.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,6 +41,7 @@ void monitor_set_link(uint16_t iface, bool up)
 	if (iface >= IFACE_MAX || link_up[iface] == up)
 		return;
 	link_up[iface] = up;
+	alert_until_ns = monitor_now_ns() + ALERT_NS; /* found by asking: the kernel holds its telling back */
 	monitor_lines_link(iface, up, monitor_now_ns());
 	monitor_set_dirty();
 }
@@ -101,9 +102,9 @@ void monitor_links_run(uint64_t now_ns)
 		next_scan_ns = now_ns + SCAN_NS;
 		scan_ports();
 	}
-	next_poll_ns = now_ns + (told_fd < 0 || blind || now_ns < alert_until_ns ? POLL_NS : QUIET_NS);
 	for (unsigned i = 0; i < n_polled; i++)
 		monitor_look_at_link(polled[i]);
+	next_poll_ns = now_ns + (told_fd < 0 || blind || now_ns < alert_until_ns ? POLL_NS : QUIET_NS);
 }
 
 uint64_t monitor_links_deadline(void)

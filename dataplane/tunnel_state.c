@@ -22,6 +22,7 @@
 
 #define DEBOUNCE_NS NSEC_PER_SEC
 #define AHEAD_NS    (30 * NSEC_PER_SEC)
+#define RETRY_NS    (10 * NSEC_PER_SEC) /* after a disk that was full */
 #define FILE_MAX    (TUNNEL_PEERS * 2ul * WG_RECORD_ROOM)
 
 static const char heading[] = "byway tunnel peers 1\n";
@@ -29,7 +30,7 @@ static const char heading[] = "byway tunnel peers 1\n";
 static char directory[4096];	 /* empty: nothing is kept */
 static struct wg_record *stored; /* read at start and not taken over yet */
 static size_t n_stored;
-static uint64_t write_at_ns = UINT64_MAX;
+static uint64_t write_at_ns = UINT64_MAX, not_before_ns;
 
 static void path_of(const char *name, char *out, size_t size)
 {
@@ -91,7 +92,8 @@ int tunnel_state_open(const char *state_dir, struct err_msg *msg)
 	return 0;
 }
 
-static void write_peer(struct buf_writer *w, const struct tunnel_peer *p)
+static void write_peer(
+    struct buf_writer *w, const struct tunnel_peer *p, const uint8_t mark[WG_WIRE_TIMESTAMP_LEN])
 {
 	struct wg_record r = {.endpoint = p->learned};
 
@@ -99,20 +101,21 @@ static void write_peer(struct buf_writer *w, const struct tunnel_peer *p)
 	memcpy(r.key, p->noise.public_key, sizeof(r.key));
 	memcpy(r.line, p->line, sizeof(r.line));
 	memcpy(r.received_timestamp, p->noise.received_timestamp, sizeof(r.received_timestamp));
-	memcpy(r.sent_timestamp, p->stored_timestamp, sizeof(r.sent_timestamp));
+	memcpy(r.sent_timestamp, mark, sizeof(r.sent_timestamp));
 	wg_record_write_line(w, &r);
 }
 
 /* The mark that is on disk after this: later than any that is sent in the next 30 s. */
-static void advance_mark(struct tunnel_peer *p, uint64_t now_realtime_ns, uint64_t ahead_ns)
+static void next_mark(uint8_t mark[WG_WIRE_TIMESTAMP_LEN], const struct tunnel_peer *p,
+    uint64_t now_realtime_ns, uint64_t ahead_ns)
 {
-	if (crypto_is_zero(p->noise.sent_timestamp, sizeof(p->noise.sent_timestamp)) && ahead_ns == 0)
-		return;
+	const uint8_t *sent = p->noise.sent_timestamp;
+
 	if (ahead_ns)
-		wg_noise_next_timestamp(
-		    p->stored_timestamp, p->noise.sent_timestamp, now_realtime_ns + ahead_ns);
+		wg_noise_next_timestamp(mark, sent, now_realtime_ns + ahead_ns);
 	else
-		memcpy(p->stored_timestamp, p->noise.sent_timestamp, sizeof(p->stored_timestamp));
+		memcpy(mark, crypto_is_zero(sent, WG_WIRE_TIMESTAMP_LEN) ? p->stored_timestamp : sent,
+		    WG_WIRE_TIMESTAMP_LEN);
 }
 
 static bool write_all(const char *path, const char *text, size_t len)
@@ -126,34 +129,64 @@ static bool write_all(const char *path, const char *text, size_t len)
 	return close(fd) == 0 && good;
 }
 
+/* In the place of the one before, or not at all. */
+static bool replace_file(const struct buf_writer *w, const char *text)
+{
+	char path[sizeof(directory) + 16], fresh[sizeof(directory) + 16];
+
+	path_of("peers", path, sizeof(path));
+	path_of("peers.new", fresh, sizeof(fresh));
+	if (!w->err && write_all(fresh, text, buf_writer_len(w)) && rename(fresh, path) == 0)
+		return true;
+	log_err("%s: %s; peers' state is not kept", path, w->err ? err_text(w->err) : strerror(errno));
+	unlink(fresh);
+	return false;
+}
+
+/* What next_mark said for these peers stands on disk now. */
+static void take_marks(uint64_t now_realtime_ns, uint64_t ahead_ns)
+{
+	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
+		struct tunnel_peer *p = tunnel_peer_by_index(i);
+		uint8_t mark[WG_WIRE_TIMESTAMP_LEN];
+
+		if (!p)
+			continue;
+		next_mark(mark, p, now_realtime_ns, ahead_ns);
+		memcpy(p->stored_timestamp, mark, sizeof(mark));
+	}
+}
+
 /* ahead_ns 0: the marks as they are, at a planned end. */
 static void write_file(uint64_t ahead_ns)
 {
-	char path[sizeof(directory) + 16], fresh[sizeof(directory) + 16];
 	uint64_t now_realtime_ns = nsec_realtime();
+	uint8_t mark[WG_WIRE_TIMESTAMP_LEN];
 	struct buf_writer w;
 	char *text;
 
 	write_at_ns = UINT64_MAX;
-	text = directory[0] ? malloc(FILE_MAX) : NULL;
-	if (!text)
+	if (!directory[0])
 		return;
-	buf_writer_init(&w, text, FILE_MAX);
-	buf_write_bytes(&w, heading, sizeof(heading) - 1);
-	for (uint16_t i = 0; i < TUNNEL_PEERS; i++) {
-		struct tunnel_peer *p = tunnel_peer_by_index(i);
+	text = malloc(FILE_MAX);
+	if (text) {
+		buf_writer_init(&w, text, FILE_MAX);
+		buf_write_bytes(&w, heading, sizeof(heading) - 1);
+	}
+	for (uint16_t i = 0; text && i < TUNNEL_PEERS; i++) {
+		const struct tunnel_peer *p = tunnel_peer_by_index(i);
 
 		if (p) {
-			advance_mark(p, now_realtime_ns, ahead_ns);
-			write_peer(&w, p);
+			next_mark(mark, p, now_realtime_ns, ahead_ns);
+			write_peer(&w, p, mark);
 		}
 	}
-	for (size_t i = 0; i < n_stored; i++)
+	for (size_t i = 0; text && i < n_stored; i++)
 		wg_record_write_line(&w, &stored[i]);
-	path_of("peers", path, sizeof(path));
-	path_of("peers.new", fresh, sizeof(fresh));
-	if (w.err || !write_all(fresh, text, buf_writer_len(&w)) || rename(fresh, path))
-		log_err("%s: %s; peers' state is not kept", path, w.err ? err_text(w.err) : strerror(errno));
+	if (text && replace_file(&w, text))
+		take_marks(now_realtime_ns, ahead_ns);
+	else
+		write_at_ns = not_before_ns = tunnel_now_ns() + RETRY_NS;
 	free(text);
 }
 
@@ -172,8 +205,11 @@ void tunnel_state_reserve_timestamp(struct tunnel_peer *p, uint64_t now_realtime
 	if (!directory[0])
 		return;
 	wg_noise_next_timestamp(next, p->noise.sent_timestamp, now_realtime_ns);
-	if (memcmp(next, p->stored_timestamp, sizeof(next)) > 0)
+	/* A disk that failed is not tried again for each initiation. */
+	if (memcmp(next, p->stored_timestamp, sizeof(next)) > 0 && tunnel_now_ns() >= not_before_ns) {
 		write_file(AHEAD_NS);
+		tunnel_timer_touch(p);
+	}
 }
 
 bool tunnel_state_restore(struct tunnel_peer *p)
@@ -206,6 +242,8 @@ uint64_t tunnel_state_tick(uint64_t now_ns)
 void tunnel_state_close(void)
 {
 	write_file(0);
+	write_at_ns = UINT64_MAX;
+	not_before_ns = 0;
 	free(stored);
 	stored = NULL;
 	n_stored = 0;

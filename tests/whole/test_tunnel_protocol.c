@@ -4,6 +4,9 @@
  * that the test moves.
  */
 #include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "dataplane/tunnel_peer.h"
 #include "lib/err.h"
@@ -178,6 +181,30 @@ static void test_full_queue_still_calls(void **state)
 	run();
 	assert_int_equal(atomic_load(&the_peer()->queued), 0);
 	assert_int_equal(receive_message(), sizeof(struct wg_wire_initiation));
+}
+
+/* Marks that could not be written are not taken for written: soon they are. */
+static void test_marks_after_a_failed_write(void **state)
+{
+	char path[128], fresh[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/peers", directory);
+	snprintf(fresh, sizeof(fresh), "%s/peers.new", directory);
+	set_pair("198.51.100.7:40000");
+	pass(SECONDS(2));
+	unlink(path);
+	assert_int_equal(mkdir(fresh, 0700), 0);
+	send_from_lan("10.1.0.5", "10.2.0.5", 10);
+	assert_int_equal(receive_message(), sizeof(struct wg_wire_initiation));
+	assert_true(crypto_is_zero(the_peer()->stored_timestamp, WG_WIRE_TIMESTAMP_LEN));
+	pass(SECONDS(12));
+	assert_int_equal(stat(path, &st), -1);
+	assert_int_equal(rmdir(fresh), 0);
+	pass(SECONDS(12));
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(memcmp(the_peer()->stored_timestamp, the_peer()->noise.sent_timestamp,
+			WG_WIRE_TIMESTAMP_LEN) > 0);
 }
 
 /* §6.2: after 120 s the initiator renews the key when it sends, the responder leaves it to the other. */
@@ -701,6 +728,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_retries_end, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_newest_wait, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_full_queue_still_calls, begin, end_test),
+	    cmocka_unit_test_setup_teardown(test_marks_after_a_failed_write, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_rekey_after_time, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_rekey_when_receiving, begin, end_test),
 	    cmocka_unit_test_setup_teardown(test_previous_key_is_old, begin, end_test),

@@ -70,6 +70,7 @@ class Lab:
             else:
                 self.pids = [self.start_stock("router", "far", "10.9.0.1/24", "10.9.0.0/24", "192.0.2.1").pid]
             self.net.nodes["far"].spawn("iperf3", "-s", log="iperf3.log")
+            self.wait_until(lambda: self.net.nodes["far"].run("ss", "-Hltn", "sport = :5201"), 10, "iperf3")
             self.wait_until(lambda: self.net.nodes["host"].try_run("ping", "-c1", "-W1", "10.9.0.2").returncode == 0, 30,
                             "the first packet through the tunnel", 0.5)
         except net.LabError as e:

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/express.h"
+#include "dataplane/tunnel_peer.h"
 #include "dataplane/nexthop.h"
 #include "lib/csum.h"
 #include "tests/whole/tunnel_rig.h"
@@ -393,6 +394,21 @@ static void test_follows_at_once(void **state)
 	assert_true(receive_message() > 0); /* which looks at the address */
 }
 
+/* §6.1: a spent key stays spent, however often it is tried. */
+static void test_spent_key_stays_spent(void **state)
+{
+	struct tunnel_keypair *kp;
+
+	begin("198.51.100.7", "192.0.2.10", NULL);
+	kp = tunnel_peer_find("friend", remote.id.public_key)->current;
+	atomic_store(&kp->send_counter, UINT64_MAX - 5);
+	for (unsigned i = 0; i < 20; i++)
+		send_from_lan("10.1.0.5", "10.2.0.5", 10);
+	assert_true(atomic_load(&kp->send_counter) == UINT64_MAX - 5);
+	for (size_t len; (len = receive_message());)
+		assert_int_not_equal(wg_wire_type(message, len), WG_WIRE_DATA);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +420,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_two_peers_agree_v6, end_test),
 	    cmocka_unit_test_teardown(test_plain_packets_take_it, end_test),
 	    cmocka_unit_test_teardown(test_follows_at_once, end_test),
+	    cmocka_unit_test_teardown(test_spent_key_stays_spent, end_test),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);

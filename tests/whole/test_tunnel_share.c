@@ -49,8 +49,10 @@ static void run_both(void)
 		idle = any ? 0 : idle + 1;
 		rcu_quiescent_state();
 	}
-	while (worker_run_once(worker_table[0]) | worker_run_once(worker_table[1]))
-		;
+	for (bool any = true; any;) {
+		any = worker_run_once(worker_table[0]);
+		any |= worker_run_once(worker_table[1]);
+	}
 }
 
 static unsigned take_in_order(unsigned next)

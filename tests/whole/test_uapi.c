@@ -476,7 +476,7 @@ static char *many_peers(void)
 	p += sprintf(p, "set=1\nreplace_peers=true\n");
 	for (unsigned i = 0; i < MANY_PEERS; i++)
 		p += sprintf(p, "public_key=%08x%s\nreplace_allowed_ips=true\nallowed_ip=10.%u.%u.0/24\n",
-		    i * 2654435761u, PEER_A + 8, i >> 8, i & 255);
+		    i * 2654435761u, &PEER_A[8], i >> 8, i & 255);
 	sprintf(p, "\n");
 	return text;
 }

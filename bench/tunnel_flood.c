@@ -15,6 +15,7 @@
  * rounds; CPU time of the slow thread for each forged one; cookie replies, and what the queue had no room
  * for.
  */
+#include <dirent.h>
 #include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
@@ -242,13 +243,25 @@ static int pin(int cpu)
 							    : fail("--slow-cpu: there is no such CPU for us");
 }
 
-static int run(struct bench *b)
+/* With what the slow thread keeps there: files, no folders. */
+static void remove_directory(const char *path)
 {
-	char directory[] = "/tmp/byway-bench-XXXXXX";
+	DIR *d = opendir(path);
+	const struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		unlinkat(dirfd(d), e->d_name, 0); /* not itself, nor its parent: no files */
+	if (d)
+		closedir(d);
+	rmdir(path);
+}
+
+static int run(struct bench *b, const char *directory)
+{
 	struct slow_config config = {.run_dir = directory, .state_dir = directory};
 	struct err_msg msg = {""};
 
-	if (pin(b->slow_cpu) != 0 || !mkdtemp(directory))
+	if (pin(b->slow_cpu) != 0)
 		return ERR_IO;
 	if (slow_start(&config, &msg) != 0)
 		return fail(msg.text);
@@ -307,7 +320,7 @@ int main(int argc, char **argv)
 	    .len = 1420,
 	    .cpu = "0",
 	    .slow_cpu = -1};
-	char prefix[32];
+	char prefix[32], directory[] = "/tmp/byway-bench-XXXXXX";
 	struct eal_config config = {.prefix = prefix, .workers = 1};
 	struct err_msg msg;
 	int err;
@@ -318,8 +331,11 @@ int main(int argc, char **argv)
 	snprintf(prefix, sizeof(prefix), "byway-bench-%d", (int)getpid());
 	config.cpus = b.cpu;
 	config.mem_mib = TABLES_MIB + (b.rig.packets + b.rig.strangers) / 1024 * MBUF_BYTES / 1024 + 8;
-	err = eal_start(&config, &msg) == 0 ? run(&b) : fail(msg.text);
+	if (!mkdtemp(directory))
+		return fail("no place for a directory in /tmp") != 0;
+	err = eal_start(&config, &msg) == 0 ? run(&b, directory) : fail(msg.text);
 	fflush(stdout);
 	eal_stop();
+	remove_directory(directory);
 	_exit(err ? 1 : 0);
 }

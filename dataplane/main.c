@@ -204,10 +204,11 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return 0;
 }
 
-static volatile sig_atomic_t restart_wanted;
+static volatile sig_atomic_t restart_wanted, stop_wanted;
 
 static void handle_stop(int sig)
 {
+	stop_wanted = true; /* also after a restart was asked for */
 	slow_quit();
 }
 
@@ -278,14 +279,31 @@ static void execute_successor(const char *program, char **argv, const cpu_set_t 
 	(void)sched_setaffinity(0, sizeof(*cpus), cpus);
 	sigaction(SIGUSR2, &ignore, NULL); /* a second one must not end it before it can listen */
 	log_info("restarting as %s", program);
-	execv(program, argv);
-	log_err("%s: %s", program, strerror(errno));
+	if (!stop_wanted) {
+		execv(program, argv);
+		log_err("%s: %s", program, strerror(errno));
+	}
 	if (fd >= 0)
 		close(fd);
 }
 
+/* Until it is to end. Where a successor cannot be executed, a restart would be an end: it goes on. */
+static int run_loop(const char *program)
+{
+	int err;
+
+	while ((err = slow_run()) == 0 && !stop_wanted && access(program, X_OK)) {
+		log_err("%s: %s; not restarted", program, strerror(errno));
+		restart_wanted = false;
+		slow_resume();
+		if (restart_wanted || stop_wanted) /* since then */
+			slow_quit();
+	}
+	return err;
+}
+
 /* Everything between the EAL's start and its end. */
-static int run(const struct options *o, struct err_msg *msg)
+static int run(const struct options *o, const char *program, struct err_msg *msg)
 {
 	int err;
 
@@ -310,8 +328,8 @@ static int run(const struct options *o, struct err_msg *msg)
 	set_signals();
 	log_info("running: %u worker(s), %u MiB%s", o->eal.workers, o->eal.mem_mib,
 	    eal_hugepages() ? " in huge pages" : "");
-	err = slow_run();
-	if (!err && restart_wanted)
+	err = run_loop(program);
+	if (!err && restart_wanted && !stop_wanted)
 		tunnel_handover_begin();
 	slow_stop();
 out:
@@ -343,11 +361,13 @@ int main(int argc, char **argv)
 	o.eal.prefix = prefix;
 	err = eal_start(&o.eal, &msg);
 	if (!err) {
-		err = run(&o, &msg);
+		err = run(&o, program, &msg);
 		eal_stop();
 	}
-	if (!err && restart_wanted)
+	if (!err && restart_wanted && !stop_wanted) {
 		execute_successor(program, argv, &cpus);
+		return stop_wanted ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
 	if (err)
 		log_err("%s", msg.text[0] ? msg.text : err_text(err));
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;

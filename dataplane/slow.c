@@ -8,7 +8,8 @@
  *                workers after their enqueue (worker_queue.c), a seq_cst fence between on both sides:
  *                either the worker sees it asleep and writes the eventfd, or this thread sees the packet.
  *                While it naps it stays false: the ring is looked into each NAP_MS whoever writes.
- *   quitting     stored by slow_quit in a signal handler (release), loaded once a loop (acquire).
+ *   quitting     stored by slow_quit in a signal handler (release), loaded once a loop (acquire);
+ *                exchanged by slow_resume (acquire): what a handler stored before it is seen after it.
  */
 #include "dataplane/slow.h"
 
@@ -273,6 +274,11 @@ void slow_quit(void)
 	if (slow_wake_fd >= 0 && write(slow_wake_fd, &one, sizeof(one)) < 0)
 		errno = saved; /* full: it wakes anyway */
 	errno = saved;
+}
+
+void slow_resume(void)
+{
+	(void)atomic_exchange_explicit(&quitting, false, memory_order_acquire);
 }
 
 /* --- start and stop --- */

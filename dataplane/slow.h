@@ -32,6 +32,8 @@ int slow_start(const struct slow_config *config, struct err_msg *msg);
 int slow_run(void);
 int slow_run_once(int timeout_ms);
 void slow_quit(void); /* async-signal-safe */
+/* Takes slow_quit back: slow_run may be called again. */
+void slow_resume(void);
 void slow_stop(void);
 
 /* Epoll registration for parts of the slow thread; again for the same fd: other events. fn runs on the slow

@@ -92,6 +92,8 @@ static bool write_key(const char *path, const uint8_t key[CRYPTO_KEY_LEN])
 		    !made && fd >= 0 ? "there is another key already; move it away" : strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	if (made && !good)
+		unlink(path); /* a part of a key, which the next try would take for another */
 	crypto_wipe(text, sizeof(text));
 	crypto_wipe(there, sizeof(there));
 	return good;

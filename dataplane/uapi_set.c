@@ -14,13 +14,18 @@
 #include "dataplane/tunnel_peer.h"
 #include "lib/log.h"
 
-#define SECTIONS_MAX (4 * TUNNEL_PEERS) /* peers in one request */
-#define MESSAGES_MAX UINT16_MAX		/* in one datagram */
+#define SECTIONS_MAX  (4 * TUNNEL_PEERS) /* peers in one request */
+#define MESSAGES_MAX  UINT16_MAX	 /* in one datagram */
+#define DATAGRAMS_MAX 1024		 /* 64 MiB; 130,560 allowed-IPs that others replace take 300 */
+
+#define NO_SECTION UINT32_MAX
 
 /* A peer as the request has made it up to a section of it. */
 struct view {
 	struct fibmsg_peer now;
+	uint32_t earlier; /* the section before this one that names the same peer; NO_SECTION */
 	bool there;
+	bool cleared;	       /* by this section: of what was before it the peer has no prefix */
 	bool starts_keepalive; /* it had none before */
 };
 
@@ -51,6 +56,9 @@ static int begin_datagram(struct change *c)
 	uint8_t *bytes;
 
 	end_datagram(c);
+	if (c->n == DATAGRAMS_MAX)
+		return err_set(&c->msg, ERR_FULL, "more than %u MiB of changes in one request",
+		    (unsigned)(DATAGRAMS_MAX * (FIBMSG_MAX_LEN >> 10) >> 10));
 	if (c->n == c->room) {
 		more = realloc(c->datagrams, room * sizeof(*more));
 		if (!more)
@@ -128,30 +136,35 @@ static struct ip_prefix *sort_added(const struct change *c, const struct wg_uapi
 	return v;
 }
 
-/* Removes what the peer had before this section, but for what the section adds (NULL: no section does). */
+/*
+ * Removes what the peer had before a section of the request, but for what the section adds (NULL: none does).
+ * earlier: the section that named it before; back to one that cleared the peer, and no further, so that each
+ * prefix is removed once however often a request names its peer.
+ */
 static int drop_prefixes(
-    struct change *c, const uint8_t key[CRYPTO_KEY_LEN], size_t section, const struct wg_uapi_peer *keep)
+    struct change *c, const uint8_t key[CRYPTO_KEY_LEN], uint32_t earlier, const struct wg_uapi_peer *keep)
 {
 	static const struct wg_uapi_peer nothing;
 	const struct tunnel_peer *p = tunnel_peer_by_key(c->tunnel, key);
 	size_t n;
 	struct ip_prefix *kept = sort_added(c, keep ? keep : &nothing, &n);
 	int rc = kept ? 0 : ERR_NOMEM;
+	bool cleared = false;
 
-	for (size_t i = 0; !rc && p && i < p->n_allowed; i++)
-		if (!bsearch(&p->allowed[i], kept, n, sizeof(*kept), compare_prefixes))
-			rc = add_allowed_ip(c, FIBMSG_DEL_ALLOWED_IP, key, &p->allowed[i]);
-	for (size_t i = 0; !rc && i < section; i++) { /* the same peer, earlier in the request */
+	for (uint32_t i = earlier; !rc && !cleared && i != NO_SECTION; i = c->views[i].earlier) {
 		const struct wg_uapi_peer *s = &c->r->peers[i];
 
-		for (size_t j = 0;
-		     !rc && memcmp(s->public_key, key, CRYPTO_KEY_LEN) == 0 && j < s->n_allowed_ips; j++) {
+		for (size_t j = 0; !rc && j < s->n_allowed_ips; j++) {
 			const struct ip_prefix *a = &c->r->allowed_ips[s->first_allowed_ip + j].prefix;
 
 			if (!bsearch(a, kept, n, sizeof(*kept), compare_prefixes))
 				rc = add_allowed_ip(c, FIBMSG_DEL_ALLOWED_IP, key, a);
 		}
+		cleared = c->views[i].cleared;
 	}
+	for (size_t i = 0; !rc && !cleared && p && i < p->n_allowed; i++)
+		if (!bsearch(&p->allowed[i], kept, n, sizeof(*kept), compare_prefixes))
+			rc = add_allowed_ip(c, FIBMSG_DEL_ALLOWED_IP, key, &p->allowed[i]);
 	free(kept);
 	return rc;
 }
@@ -209,22 +222,53 @@ static const struct store_object *find_object(const struct change *c, const uint
 	return store_find(apply_store(), &k);
 }
 
+struct mention {
+	const uint8_t *key;
+	uint32_t section;
+};
+
+static int compare_mentions(const void *left, const void *right)
+{
+	const struct mention *a = left, *b = right;
+	int order = memcmp(a->key, b->key, CRYPTO_KEY_LEN);
+
+	return order ? order : (a->section > b->section) - (a->section < b->section);
+}
+
+/* Each section's `earlier`. ERR_NOMEM. */
+static int link_sections(struct change *c)
+{
+	struct mention *v = calloc(c->r->n_peers + 1, sizeof(*v));
+
+	if (!v)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < c->r->n_peers; i++)
+		v[i] = (struct mention){.key = c->r->peers[i].public_key, .section = i};
+	qsort(v, c->r->n_peers, sizeof(*v), compare_mentions);
+	for (size_t i = 0; i < c->r->n_peers; i++)
+		c->views[v[i].section].earlier = i > 0 && memcmp(v[i - 1].key, v[i].key, CRYPTO_KEY_LEN) == 0
+						     ? v[i - 1].section
+						     : NO_SECTION;
+	free(v);
+	return 0;
+}
+
 /* The peer as it is before this section; *first: no earlier one named it. */
 static void fill_view(struct change *c, size_t section, bool *first)
 {
 	const uint8_t *key = c->r->peers[section].public_key;
 	struct view *v = &c->views[section];
+	const uint32_t earlier = v->earlier;
 	const struct store_object *o;
 	struct fibmsg m;
 
-	for (size_t i = section; i-- > 0;) {
-		if (memcmp(c->r->peers[i].public_key, key, CRYPTO_KEY_LEN) != 0)
-			continue;
-		*v = c->views[i];
-		*first = false;
+	*first = earlier == NO_SECTION;
+	if (!*first) {
+		*v = c->views[earlier];
+		v->earlier = earlier;
+		v->cleared = false;
 		return;
 	}
-	*first = true;
 	o = find_object(c, key);
 	if (o) {
 		store_decode(o, &m);
@@ -233,12 +277,17 @@ static void fill_view(struct change *c, size_t section, bool *first)
 	}
 }
 
+static void empty_view(struct view *v)
+{
+	*v = (struct view){.earlier = v->earlier};
+}
+
 /* A name for people: the key's beginning, as `wg show` users know it. */
 static void make_peer(const struct change *c, const uint8_t key[CRYPTO_KEY_LEN], struct view *v)
 {
 	char text[CRYPTO_KEY_STRLEN];
 
-	memset(v, 0, sizeof(*v));
+	empty_view(v);
 	memcpy(v->now.tunnel, c->tunnel->iface->name, FIBMSG_NAME);
 	memcpy(v->now.key, key, sizeof(v->now.key));
 	crypto_format_base64(text, key);
@@ -279,10 +328,10 @@ static void reset_peer(const struct wg_uapi_peer *s, struct view *v)
 	v->now.any = 0;
 }
 
-static int remove_peer(struct change *c, const uint8_t key[CRYPTO_KEY_LEN], size_t section)
+static int remove_peer(struct change *c, const uint8_t key[CRYPTO_KEY_LEN], uint32_t earlier)
 {
 	struct fibmsg m = {.type = FIBMSG_DEL_PEER};
-	int rc = drop_prefixes(c, key, section, NULL);
+	int rc = drop_prefixes(c, key, earlier, NULL);
 
 	memcpy(m.u.peer_key.tunnel, c->tunnel->iface->name, FIBMSG_NAME);
 	memcpy(m.u.peer_key.key, key, sizeof(m.u.peer_key.key));
@@ -303,8 +352,9 @@ static int take_peer(struct change *c, size_t section)
 	if (is_own_key(c, s.public_key) || (!was && (s.remove || s.update_only)))
 		return 0;
 	if (s.remove) {
-		memset(v, 0, sizeof(*v));
-		return remove_peer(c, s.public_key, section);
+		empty_view(v);
+		v->cleared = true;
+		return remove_peer(c, s.public_key, v->earlier);
 	}
 	if (!was)
 		make_peer(c, s.public_key, v);
@@ -323,7 +373,8 @@ static int take_peer(struct change *c, size_t section)
 	if (!rc && was)
 		rc = add_peer(c, &v->now);
 	if (!rc && s.replace_allowed_ips)
-		rc = drop_prefixes(c, s.public_key, section, &s);
+		rc = drop_prefixes(c, s.public_key, v->earlier, &s);
+	v->cleared = s.replace_allowed_ips;
 	crypto_wipe(&s, sizeof(s));
 	return rc;
 }
@@ -348,7 +399,7 @@ static int remove_unnamed(struct change *c)
 
 		if (p && p->tunnel == c->tunnel &&
 		    !bsearch(p->noise.public_key, named, c->r->n_peers, CRYPTO_KEY_LEN, compare_keys))
-			rc = remove_peer(c, p->noise.public_key, 0);
+			rc = remove_peer(c, p->noise.public_key, NO_SECTION);
 	}
 	free(named);
 	return rc;
@@ -371,7 +422,7 @@ static int take_own_key(struct change *c)
 		memcpy(c->own_key, id.public_key, sizeof(c->own_key));
 		crypto_wipe(&id, sizeof(id));
 	}
-	return tunnel_peer_by_key(c->tunnel, c->own_key) ? remove_peer(c, c->own_key, 0) : 0;
+	return tunnel_peer_by_key(c->tunnel, c->own_key) ? remove_peer(c, c->own_key, NO_SECTION) : 0;
 }
 
 static int take_tunnel(struct change *c)
@@ -400,8 +451,10 @@ static int take_tunnel(struct change *c)
 
 static int build(struct change *c)
 {
-	int rc = take_own_key(c);
+	int rc = link_sections(c);
 
+	if (!rc)
+		rc = take_own_key(c);
 	if (!rc)
 		rc = take_tunnel(c);
 	if (!rc && c->r->replace_peers)

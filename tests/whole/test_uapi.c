@@ -516,6 +516,39 @@ static void test_many_peers(void **state)
 	free(request);
 }
 
+/* What a section has taken away the next ones of the same peer do not take away again. */
+static void test_one_peer_many_times(void **state)
+{
+	enum { IPS = 4000, SECTIONS = 1000 };
+	char *text = malloc((IPS + SECTIONS * 4) * 60ul), *p = text;
+	uint64_t begun;
+
+	p += sprintf(p, "set=1\npublic_key=" PEER_A "\n");
+	for (unsigned i = 0; i < IPS; i++)
+		p += sprintf(p, "allowed_ip=100.0.%u.%u/32\n", i >> 8, i & 255);
+	sprintf(p, "\n");
+	timed("4,000 allowed-IPs", text);
+	p = text + sprintf(text, "set=1\n");
+	for (unsigned i = 0; i < SECTIONS; i++)
+		p += sprintf(p, "public_key=" PEER_A "\nreplace_allowed_ips=true\nallowed_ip=10.%u.%u.0/24\n",
+		    i >> 8, i & 255);
+	sprintf(p, "\n");
+	begun = nsec_monotonic();
+	timed("1,000 times replaced", text);
+	assert_true(nsec_monotonic() - begun < 10 * NSEC_PER_SEC);
+	assert_int_equal(find(PEER_A)->n_allowed, 1);
+	free(text);
+	SET("public_key=" PEER_A "\nallowed_ip=10.1.0.0/16\nallowed_ip=10.2.0.0/16\npublic_key=" PEER_B
+	    "\npublic_key=" PEER_A "\nallowed_ip=10.3.0.0/16\npublic_key=" PEER_A
+	    "\nreplace_allowed_ips=true\nallowed_ip=10.4.0.0/16\npublic_key=" PEER_A
+	    "\nallowed_ip=10.5.0.0/16\npublic_key=" PEER_A
+	    "\nreplace_allowed_ips=true\nallowed_ip=10.4.0.0/16\nallowed_ip=10.2.0.0/16\n");
+	assert_int_equal(find(PEER_A)->n_allowed, 2);
+	SET("public_key=" PEER_A "\nallowed_ip=10.6.0.0/16\npublic_key=" PEER_A
+	    "\nremove=true\npublic_key=" PEER_A "\nallowed_ip=10.7.0.0/16\n");
+	assert_int_equal(find(PEER_A)->n_allowed, 1);
+}
+
 static void test_many_allowed_ips(void **state)
 {
 	char *request = many_ips(), *answer;
@@ -638,6 +671,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_sweep_waits_for_a_state_of_its_own, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_keys_taken_back_go, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_many_peers, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_one_peer_many_times, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_many_allowed_ips, setup, teardown),
 	};
 

@@ -12,6 +12,8 @@
 #include "lib/log.h"
 
 #define LOOK_S 15 /* how often peers with a name are looked at */
+#define TELL_MS                                                                                              \
+	100 /* from a name's new address to the dataplane: a thousand answers come at once at the start */
 
 /* What was seen of a peer with a name. */
 struct look {
@@ -23,7 +25,7 @@ struct look {
 struct endpoints {
 	struct daemon *daemon;
 	struct resolver *resolver;
-	struct event *timer;
+	struct event *timer, *tell;
 	void (*changed)(struct daemon *d);
 	char path[256];
 	struct look *looks;
@@ -126,6 +128,15 @@ static void load_names(struct endpoints *e)
 
 static void on_change(void *arg)
 {
+	static const struct timeval soon = {.tv_usec = TELL_MS * 1000};
+	struct endpoints *e = arg;
+
+	if (!event_pending(e->tell, EV_TIMEOUT, NULL))
+		event_add(e->tell, &soon);
+}
+
+static void on_tell(evutil_socket_t fd, short what, void *arg)
+{
 	struct endpoints *e = arg;
 
 	save_names(e);
@@ -188,15 +199,21 @@ struct endpoints *endpoints_new(struct daemon *d, void (*changed)(struct daemon 
 {
 	struct endpoints *e = calloc(1, sizeof(*e));
 	const struct resolver_env env = {on_change, e};
+	struct resolver_source source = {.server = d->options.name_server};
 
 	if (e == NULL)
 		abort();
 	e->daemon = d;
 	e->changed = changed;
 	snprintf(e->path, sizeof(e->path), "%s/endpoints", d->options.run_dir);
-	e->resolver = resolver_new(d->base, d->options.name_server, &env);
+	if (source.server == NULL) {
+		source.resolv_conf = "/etc/resolv.conf";
+		source.hosts = "/etc/hosts";
+	}
+	e->resolver = resolver_new(d->base, &source, &env);
 	e->timer = event_new(d->base, -1, EV_PERSIST, on_timer, e);
-	if (e->timer == NULL)
+	e->tell = event_new(d->base, -1, 0, on_tell, e);
+	if (e->timer == NULL || e->tell == NULL)
 		abort();
 	return e;
 }
@@ -209,6 +226,7 @@ void endpoints_free(struct endpoints *e)
 		fibfeed_cancel(e->daemon->feed, e->query);
 	resolver_free(e->resolver);
 	event_free(e->timer);
+	event_free(e->tell);
 	free(e->looks);
 	free(e);
 }

@@ -108,9 +108,8 @@ static const struct schema_field peer_fields[] = {
 	.help = "File with a key that both sides share, mixed into every handshake; mode 0600."},
     {"endpoint", SCHEMA_ENDPOINT, 0, AT(config_peer, endpoint), .dflt_note = "learned from the peer",
 	.help =
-	    "Where the peer listens: address and UDP port. A name is resolved by the host's name servers, "
-	    "and "
-	    "again when its time to live ends or handshakes fail; the address of before serves until then."},
+	    "Where the peer listens: address and UDP port. A name is resolved by the host's /etc/hosts and "
+	    "name servers, and again when its time to live ends or handshakes fail; the address of before serves until then."},
     {"persistent-keepalive", SCHEMA_SECONDS, 0, AT(config_peer, keepalive_s), 0, 65535, .dflt = "0s",
 	.help = "Send something at least so often, to keep a NAT open; `0s`: not."},
     {"allowed-ips", SCHEMA_PREFIX, SCHEMA_LIST, AT(config_peer, allowed_ips), .max_items = 4096,

@@ -19,15 +19,18 @@
 
 #include "tests/unit/unit.h"
 
-#define DNS_MODEL_NAME "friend.example.org"
+#define DNS_MODEL_NAME	"friend.example.org"
+#define DNS_MODEL_LISTS 200
 
 static struct {
 	struct evdns_server_port *port;
 	int fd;
-	int error;   /* answer all questions with this */
-	bool silent; /* answer none */
-	const char *v4[4], *v6[4];
-	unsigned questions;
+	int error;		/* answer all questions with this */
+	bool silent;		/* answer none */
+	const char *silent_for; /* answer none for this name */
+	const char *v4[DNS_MODEL_LISTS], *v6[DNS_MODEL_LISTS];
+	int ttl_s;
+	unsigned questions, unanswered;
 	char address[32]; /* of the server: "127.0.0.1:40000" */
 } dns_model;
 
@@ -36,12 +39,12 @@ static void dns_model_answer(struct evdns_server_request *request, const char *n
 	const char *const *list = six ? dns_model.v6 : dns_model.v4;
 	uint8_t bytes[16];
 
-	for (unsigned i = 0; i < 4 && list[i]; i++) {
+	for (unsigned i = 0; i < DNS_MODEL_LISTS && list[i]; i++) {
 		assert_int_equal(inet_pton(six ? AF_INET6 : AF_INET, list[i], bytes), 1);
 		if (six)
-			evdns_server_request_add_aaaa_reply(request, name, 1, bytes, 60);
+			evdns_server_request_add_aaaa_reply(request, name, 1, bytes, dns_model.ttl_s);
 		else
-			evdns_server_request_add_a_reply(request, name, 1, bytes, 60);
+			evdns_server_request_add_a_reply(request, name, 1, bytes, dns_model.ttl_s);
 	}
 }
 
@@ -50,7 +53,8 @@ static void dns_model_on_request(struct evdns_server_request *request, void *arg
 	const struct evdns_server_question *q = request->questions[0];
 
 	dns_model.questions++;
-	if (dns_model.silent) {
+	if (dns_model.silent || (dns_model.silent_for && strcasecmp(q->name, dns_model.silent_for) == 0)) {
+		dns_model.unanswered++;
 		evdns_server_request_drop(request);
 		return;
 	}
@@ -65,6 +69,7 @@ static void dns_model_start(struct event_base *base)
 	socklen_t len = sizeof(at);
 
 	memset(&dns_model, 0, sizeof(dns_model));
+	dns_model.ttl_s = 60;
 	dns_model.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(dns_model.fd, (struct sockaddr *)&at, len), 0);
 	assert_int_equal(getsockname(dns_model.fd, (struct sockaddr *)&at, &len), 0);

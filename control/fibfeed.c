@@ -128,23 +128,27 @@ static void begin_sync(struct fibfeed *f, uint32_t id_base, bool renumber)
 }
 
 /* In the order of the contract: objects, next hops, groups, routes; then removals in reverse. */
-static bool next_message(struct fibfeed *f, struct fibmsg *m, bool *alone)
+static bool next_message(struct fibfeed *f, struct fibmsg *m, bool *alone, bool *is_set)
 {
-	*alone = false;
+	*alone = *is_set = false;
 	if (f->has_stashed) {
 		*m = f->stashed;
-		*alone = f->stashed_alone;
 		f->has_stashed = false;
 		return true;
 	}
-	return fibfeed_objects_next_set(f, m, alone) || rib_next_message(f->rib, m) ||
-	       fibfeed_objects_next_del(f, m);
+	*is_set = fibfeed_objects_next_set(f, m, alone);
+	return *is_set || rib_next_message(f->rib, m) || fibfeed_objects_next_del(f, m);
 }
 
-static void stash(struct fibfeed *f, const struct fibmsg *m, bool alone)
+/* For the next datagram. Objects may be others by then; what the RIB and DELs say was taken from their lists.
+ */
+static void put_back(struct fibfeed *f, const struct fibmsg *m, bool is_set)
 {
+	if (is_set) {
+		fibfeed_objects_unget(f);
+		return;
+	}
 	f->stashed = *m;
-	f->stashed_alone = alone;
 	f->has_stashed = true;
 }
 
@@ -155,20 +159,20 @@ static size_t build_batch(struct fibfeed *f)
 	struct fibmsg m;
 	struct err_msg msg;
 	unsigned count = 0;
-	bool alone;
+	bool alone, is_set;
 
 	buf_writer_init(&w, f->buffer, FIBFEED_BATCH_LEN);
 	fibmsg_begin(&w, f->seq + 1, 0);
-	while (next_message(f, &m, &alone)) {
+	while (next_message(f, &m, &alone, &is_set)) {
 		int rc;
 
 		if (alone && count > 0) {
-			stash(f, &m, true);
+			put_back(f, &m, is_set);
 			break;
 		}
 		rc = fibmsg_append(&w, &m, &msg);
 		if (rc == ERR_FULL) {
-			stash(f, &m, alone);
+			put_back(f, &m, is_set);
 			break;
 		}
 		if (rc != 0) {
@@ -327,6 +331,7 @@ static void on_ack(struct fibfeed *f, const struct fibmsg_ack *ack)
 static void on_hello_reply(struct fibfeed *f, const struct fibmsg_hello_reply *reply)
 {
 	char why[120];
+	bool other;
 
 	if (reply->version != FIBMSG_VERSION) {
 		snprintf(why, sizeof(why), "it (%s) speaks version %u of the contract, expected %u",
@@ -343,7 +348,10 @@ static void on_hello_reply(struct fibfeed *f, const struct fibmsg_hello_reply *r
 	f->phase = FIBFEED_SYNCING;
 	f->env.connected(f->env.arg, reply->generation != 0);
 	/* What it holds is what this process told it: then the ids still mean the same. */
-	begin_sync(f, reply->id_base, f->generation == 0 || reply->generation != f->generation);
+	other = f->generation == 0 || reply->generation != f->generation;
+	if (other)
+		fibfeed_objects_forget_held(f);
+	begin_sync(f, reply->id_base, other);
 }
 
 static void on_message(struct fibfeed *f, uint32_t seq, const struct fibmsg *m)

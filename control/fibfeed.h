@@ -5,9 +5,10 @@
  * queries.
  *
  * A batch that is refused names one object; that object is set aside with the reason, the log says so,
- * and everything else is synced anew, so nothing stays half-applied. Objects set aside are tried again from
- * time to time (a device may appear). The sweep that ends a sync waits until the daemon says that BGP has
- * come back. libevent; control's only thread.
+ * and everything else is synced anew, so nothing stays half-applied; what the dataplane held of that object
+ * before, it keeps: a tunnel whose new settings are refused lives on with its old ones. Objects set aside are
+ * tried again from time to time (a device may appear). The sweep that ends a sync waits until the daemon says
+ * that BGP has come back. libevent; control's only thread.
  */
 #ifndef BYWAY_CONTROL_FIBFEED_H
 #define BYWAY_CONTROL_FIBFEED_H

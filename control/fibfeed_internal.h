@@ -26,6 +26,15 @@ struct fibfeed_object {
 	bool repeat; /* said once more, whether or not it is sent already */
 	bool retry;  /* was refused: goes alone, so that a second refusal touches nothing else */
 	char *refused;
+	uint32_t seq; /* of the datagram that carries it, at the least */
+	/*
+	 * What the dataplane holds while it has not accepted `set`; NULL: nothing, or `set`. A sync names
+	 * this instead of a refused one, so that its sweep takes no living tunnel or peer down.
+	 */
+	struct fibmsg *held;
+	bool held_sent; /* in this sync */
+	bool held_last; /* what was said last was `held`, not `set` */
+	bool holds_set; /* `set` was accepted before it was said once more */
 };
 
 /* A datagram that the dataplane has not answered. */
@@ -71,8 +80,8 @@ struct fibfeed {
 	struct fibfeed_object *objects; /* sorted */
 	size_t n_objects, n_refused;
 	size_t next_object, next_gone; /* where the search for unsent and gone ones goes on */
-	struct fibmsg stashed;	       /* did not fit in the last datagram */
-	bool has_stashed, stashed_alone;
+	struct fibmsg stashed;	       /* the RIB's or a DEL; did not fit in the last datagram */
+	bool has_stashed;
 	uint8_t buffer[FIBMSG_MAX_LEN];
 };
 
@@ -81,6 +90,10 @@ void fibfeed_objects_forget_sent(struct fibfeed *f);
 void fibfeed_objects_free(struct fibfeed *f);
 /* Next SET of an object; alone: it must be the only one of its datagram. */
 bool fibfeed_objects_next_set(struct fibfeed *f, struct fibmsg *m, bool *alone);
+/* What the last call of fibfeed_objects_next_set gave was not said: it comes again. */
+void fibfeed_objects_unget(struct fibfeed *f);
+/* The dataplane is another one, or was told by another control: nothing is known of what it holds. */
+void fibfeed_objects_forget_held(struct fibfeed *f);
 /* Next DEL of an object that is not wanted any more; users before what they use. */
 bool fibfeed_objects_next_del(struct fibfeed *f, struct fibmsg *m);
 /* Sets the object of a refused SET aside. False: it is none of the feed's objects. */

@@ -24,11 +24,39 @@ static void set_refused(struct fibfeed *f, struct fibfeed_object *o, const char 
 		abort();
 }
 
+static void release(struct fibfeed *f, struct fibfeed_object *o)
+{
+	set_refused(f, o, NULL);
+	free(o->held);
+	o->held = NULL;
+}
+
+/* Did the dataplane accept it? Its answers come in order. */
+static bool is_accepted(const struct fibfeed *f, const struct fibfeed_object *o)
+{
+	const struct fibfeed_flight *oldest = TAILQ_FIRST(&f->flights);
+
+	return o->sent && o->refused == NULL && (oldest == NULL || (int32_t)(oldest->seq - o->seq) > 0);
+}
+
+/* Before `set` changes. */
+static void keep_held(const struct fibfeed *f, struct fibfeed_object *o)
+{
+	if (!is_accepted(f, o) && !o->holds_set)
+		return;
+	o->holds_set = false;
+	if (o->held == NULL)
+		o->held = malloc(sizeof(*o->held));
+	if (o->held == NULL)
+		abort();
+	*o->held = o->set;
+}
+
 /* What becomes of an object that the new configuration does not have: it goes, or waits for its DEL. */
 static void retire(struct fibfeed *f, struct fibfeed_object *old, struct fibfeed_object **out)
 {
-	if (!old->sent) {
-		set_refused(f, old, NULL);
+	if (!old->sent && old->held == NULL) {
+		release(f, old);
 		return;
 	}
 	**out = *old;
@@ -49,6 +77,7 @@ static void take_both(
 	**out = *old;
 	(*out)->gone = false;
 	if (memcmp(&old->set, set, sizeof(*set)) != 0) {
+		keep_held(f, *out);
 		(*out)->set = *set;
 		(*out)->sent = false;
 		(*out)->retry = false;
@@ -83,7 +112,6 @@ void fibfeed_set_objects(struct fibfeed *f, struct config_objects *o)
 	f->n_objects = (size_t)(out - merged);
 	f->next_object = 0;
 	f->next_gone = f->n_objects;
-	f->has_stashed = false; /* whatever waited is found again */
 	fibfeed_kick(f);
 }
 
@@ -95,9 +123,11 @@ void fibfeed_objects_forget_sent(struct fibfeed *f)
 		struct fibfeed_object *o = &f->objects[i];
 
 		if (o->gone) { /* the sync does not name it, so the dataplane sweeps it */
-			set_refused(f, o, NULL);
+			release(f, o);
 			continue;
 		}
+		o->holds_set = o->holds_set || is_accepted(f, o);
+		o->held_sent = false;
 		o->sent = false;
 		o->repeat = false;
 		o->retry = false;
@@ -113,7 +143,7 @@ void fibfeed_objects_forget_sent(struct fibfeed *f)
 void fibfeed_objects_free(struct fibfeed *f)
 {
 	for (size_t i = 0; i < f->n_objects; i++)
-		free(f->objects[i].refused);
+		release(f, &f->objects[i]);
 	free(f->objects);
 	f->objects = NULL;
 	f->n_objects = 0;
@@ -124,7 +154,7 @@ const char *fibfeed_iface_fault(const struct fibfeed *f, const char *iface)
 	for (size_t i = 0; i < f->n_objects && f->n_refused > 0; i++) {
 		const struct fibfeed_object *o = &f->objects[i];
 
-		if (o->refused == NULL)
+		if (o->refused == NULL || o->held != NULL)
 			continue;
 		if ((o->set.type == FIBMSG_SET_PORT && strcmp(o->set.u.port.name, iface) == 0) ||
 		    (o->set.type == FIBMSG_SET_TUNNEL && strcmp(o->set.u.tunnel.name, iface) == 0))
@@ -141,22 +171,53 @@ static bool must_wait(const struct fibfeed *f, const struct fibfeed_object *o)
 	return needs != NULL && fibfeed_iface_fault(f, needs) != NULL;
 }
 
+/* Refused, and the sync would sweep what the dataplane holds of it. */
+static bool must_name_held(const struct fibfeed *f, const struct fibfeed_object *o)
+{
+	return f->phase == FIBFEED_SYNCING && o->refused != NULL && !o->retry && !o->gone &&
+	       o->held != NULL && !o->held_sent;
+}
+
 bool fibfeed_objects_next_set(struct fibfeed *f, struct fibmsg *m, bool *alone)
 {
 	for (; f->next_object < f->n_objects; f->next_object++) {
 		struct fibfeed_object *o = &f->objects[f->next_object];
 
-		if ((o->sent && !o->repeat) || o->gone || (o->refused != NULL && !o->retry) ||
-		    must_wait(f, o))
+		o->held_last = must_name_held(f, o);
+		if (!o->held_last &&
+		    ((o->sent && !o->repeat) || o->gone || (o->refused != NULL && !o->retry)))
 			continue;
-		o->sent = true;
+		if (must_wait(f, o))
+			continue;
+		o->held_sent = o->held_sent || o->held_last;
+		o->sent = o->sent || !o->held_last;
 		o->repeat = false;
+		o->seq = f->seq + 1;
 		*alone = o->retry;
-		*m = o->set;
+		*m = o->held_last ? *o->held : o->set;
 		f->next_object++;
 		return true;
 	}
 	return false;
+}
+
+void fibfeed_objects_unget(struct fibfeed *f)
+{
+	struct fibfeed_object *o = &f->objects[--f->next_object];
+
+	if (o->held_last)
+		o->held_sent = false;
+	else
+		o->sent = false;
+}
+
+void fibfeed_objects_forget_held(struct fibfeed *f)
+{
+	for (size_t i = 0; i < f->n_objects; i++) {
+		free(f->objects[i].held);
+		f->objects[i].held = NULL;
+		f->objects[i].sent = f->objects[i].holds_set = false;
+	}
 }
 
 bool fibfeed_objects_next_del(struct fibfeed *f, struct fibmsg *m)
@@ -169,7 +230,7 @@ bool fibfeed_objects_next_del(struct fibfeed *f, struct fibmsg *m)
 		if (!o->gone)
 			continue;
 		found = config_objects_delete(&o->set, m);
-		set_refused(f, o, NULL);
+		release(f, o);
 		memmove(o, o + 1, (f->n_objects - f->next_gone - 1) * sizeof(*o));
 		f->n_objects--;
 		f->next_object = 0;
@@ -186,6 +247,7 @@ void fibfeed_repeat_tunnels(struct fibfeed *f)
 
 		f->objects[i].repeat =
 		    type == FIBMSG_SET_TUNNEL || type == FIBMSG_SET_PEER || type == FIBMSG_SET_ALLOWED_IP;
+		f->objects[i].holds_set = f->objects[i].holds_set || is_accepted(f, &f->objects[i]);
 	}
 	f->next_object = 0;
 	fibfeed_kick(f);
@@ -209,9 +271,16 @@ bool fibfeed_objects_refuse(struct fibfeed *f, const struct fibmsg *m, const cha
 		return false;
 	if (o->refused == NULL || strcmp(o->refused, why) != 0)
 		log_err("dataplane refused %s: %s", config_objects_name(m, name, sizeof(name)), why);
-	set_refused(f, o, why);
+	if (o->held_last || o->holds_set) { /* neither what it held, nor what it may have held before that */
+		free(o->held);
+		o->held = NULL;
+	}
+	if (!o->held_last)
+		set_refused(f, o, why);
 	o->sent = false;
 	o->retry = false;
+	o->held_last = o->holds_set = false;
+	f->next_object = 0; /* what is held is to be named now */
 	return true;
 }
 
@@ -220,7 +289,7 @@ bool fibfeed_objects_accept(struct fibfeed *f, const struct fibmsg *m)
 	struct fibfeed_object *o = find(f, m);
 	char name[160];
 
-	if (o == NULL || o->refused == NULL)
+	if (o == NULL || o->refused == NULL || o->held_last)
 		return false;
 	log_info("dataplane accepted %s at last", config_objects_name(m, name, sizeof(name)));
 	set_refused(f, o, NULL);

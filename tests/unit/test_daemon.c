@@ -48,8 +48,9 @@ static struct {
 	size_t n_objects;
 	uint64_t generation;
 	uint32_t id_base;
-	unsigned n_connections, n_begins, n_ends, n_checks;
-	const char *refuse; /* the port of this name */
+	unsigned n_connections, n_begins, n_ends, n_checks, n_refused;
+	const char *refuse;	     /* the port of this name */
+	const char *refuse_endpoint; /* peers with this one */
 	bool refuse_checks;
 } t;
 
@@ -126,6 +127,15 @@ static void take_object(const struct fibmsg *m)
 	t.objects[t.n_objects++] = *m;
 }
 
+static bool is_refused_peer(const struct fibmsg *m)
+{
+	char text[IP_ENDPOINT_STRLEN];
+
+	return t.refuse_endpoint != NULL && m->type == FIBMSG_SET_PEER &&
+	       m->u.peer.endpoint.addr.family != IP_NONE &&
+	       strcmp(ip_endpoint_format(&m->u.peer.endpoint, text), t.refuse_endpoint) == 0;
+}
+
 static void take_batch(const struct fibmsg_header *h, struct buf_reader *r)
 {
 	static struct fibmsg messages[4096];
@@ -139,6 +149,13 @@ static void take_batch(const struct fibmsg_header *h, struct buf_reader *r)
 			reply_ack(h->seq, ERR_NOENT, i, "no such device");
 			return;
 		}
+	}
+	for (uint16_t i = 0; i < h->count && !check; i++) {
+		if (!is_refused_peer(&messages[i]))
+			continue;
+		t.n_refused++;
+		reply_ack(h->seq, ERR_INVALID, i, "not there");
+		return;
 	}
 	t.n_checks += check;
 	if (check && t.refuse_checks) {
@@ -600,6 +617,51 @@ static void an_endpoint_by_name_is_told_as_an_address(void **state)
 	stop_named();
 }
 
+static void reload_with(const char *address, const char *port_of_peer)
+{
+	char more[600];
+
+	snprintf(more, sizeof(more),
+	    "  - { prefix: 10.78.0.0/16, via: 10.1.0.78 }\n"
+	    "tunnels:\n  friend:\n    private-key: /etc/byway/friend.key\n    listen-port: 51820\n"
+	    "    addresses: [%s]\n"
+	    "    peers: [{ name: them, public-key: \"b60Ps3EXHMvQFPOlEKUM5EFGMBuzB0YhHkBc0qkIcmE=\",\n"
+	    "              endpoint: \"203.0.113.7:%s\" }]\n",
+	    address, port_of_peer);
+	write_config(config_text, more);
+	assert_non_null(strstr(ask("{\"command\":\"reload\"}\n"), "{\"ok\":true}"));
+}
+
+/*
+ * A living peer's new settings are refused along with others: the sync that follows names the peer as it was,
+ * so that the sweep does not end its session. What is refused is tried again, and taken when it can be.
+ */
+static void a_refused_peer_stays_as_it_was(void **state)
+{
+	start("", 0);
+	run_until(&t.n_ends, 1);
+	reload_with("10.5.0.1/24", "51821");
+	await_endpoint("203.0.113.7:51821");
+	run_ms(50);
+	t.refuse_endpoint = "203.0.113.7:51822";
+	reload_with("10.5.0.2/24", "51822");
+	run_until(&t.n_ends, 2);
+	assert_true(t.n_refused > 0);
+	assert_string_equal(told_endpoint(), "203.0.113.7:51821");
+	assert_non_null(strstr(ask("{\"command\":\"show version\"}\n"), "not there"));
+	/* And again, without the peer being told anew. */
+	t.refuse_endpoint = "203.0.113.7:51823";
+	reload_with("10.5.0.3/24", "51823");
+	run_until(&t.n_ends, 3);
+	assert_string_equal(told_endpoint(), "203.0.113.7:51821");
+	t.refuse_endpoint = NULL;
+	reload_with("10.5.0.3/24", "51824");
+	await_endpoint("203.0.113.7:51824");
+	assert_null(strstr(ask("{\"command\":\"show version\"}\n"), "not there"));
+	assert_int_equal(t.n_ends, 3);
+	stop();
+}
+
 static void a_name_without_address_is_shown(void **state)
 {
 	char *answer;
@@ -830,6 +892,7 @@ int main(void)
 	    cmocka_unit_test(the_sweep_waits_for_bgp_after_a_restart_of_control),
 	    cmocka_unit_test(a_lost_connection_is_resynced),
 	    cmocka_unit_test(a_refused_port_is_set_aside_and_named),
+	    cmocka_unit_test(a_refused_peer_stays_as_it_was),
 	    cmocka_unit_test(reload_applies_the_difference_or_nothing),
 	    cmocka_unit_test(reload_repeats_tunnels),
 	    cmocka_unit_test(override_reaches_the_line_and_outlives_a_restart),

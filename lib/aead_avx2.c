@@ -5,9 +5,10 @@
  */
 #include <immintrin.h>
 
-#define LANES 8u
-#define GROUP 8u
-#define SLOTS 4u /* of two double rounds each, with eight blocks of Poly1305 */
+#define LANES	  8u
+#define GROUP	  8u
+#define SLOTS	  4u /* of two double rounds each, with eight blocks of Poly1305 */
+#define SCRUB_LEN 6656u
 
 #include "lib/aead_form.h"
 #include "lib/err.h"

@@ -22,7 +22,9 @@
 
 #define KILOBYTE_BLOCKS LANES
 #define KEY_STRIDE	(AEAD_BURST_MAX + LANES)
-#define STACK_VECTORS	48
+#define WIPE_SHORT	112 /* of the stack, in vectors: all that a call writes with packets up to 64 bytes ... \
+			     */
+#define WIPE_LONG	256 /* ... and with longer ones; tests/unit/test_aead_stack.c */
 #define TAGS		(MAC_GROUPS * MAC_LANES)
 #define SORT_BLOCKS_MAX 1023u /* longer packets are sorted as if they were so long */
 
@@ -59,6 +61,7 @@ struct work {
 	struct batch batches[2];
 	unsigned filling; /* of the batches; the other one waits */
 	unsigned made;	  /* of the outputs, the one that was made last */
+	bool was_long;	  /* some Poly1305 was over long packets, whose frames are deeper */
 };
 
 static uint32_t count_mac_blocks(uint32_t len)
@@ -148,6 +151,7 @@ static void start_plan(struct work *w)
 	w->tags_next = 0;
 	w->filling = 0;
 	w->made = 0;
+	w->was_long = false;
 	w->outputs[0].kind = OUTPUT_NONE;
 	w->outputs[1].kind = OUTPUT_NONE;
 	start_batch(&w->batches[0]);
@@ -470,7 +474,7 @@ static void set_lanes(const struct work *w, unsigned first, struct mac_lanes *m)
 }
 
 /* Of packets from first on: the tags of up to sixteen. */
-static void make_tags(const struct work *w, unsigned first, uint64_t low[TAGS], uint64_t high[TAGS])
+static void make_tags(struct work *w, unsigned first, uint64_t low[TAGS], uint64_t high[TAGS])
 {
 	struct mac_lanes m[MAC_GROUPS];
 	__m512i lows[MAC_GROUPS], highs[MAC_GROUPS];
@@ -478,10 +482,18 @@ static void make_tags(const struct work *w, unsigned first, uint64_t low[TAGS], 
 
 	for (unsigned g = 0; g < groups; g++)
 		set_lanes(w, first + g * MAC_LANES, &m[g]);
-	if (groups == 2)
-		mac_two_groups(m, lows, highs);
-	else
-		mac_one_group(m, lows, highs);
+	if (!mac_is_long(m, groups)) {
+		if (groups == 2)
+			mac_two_short(m, lows, highs);
+		else
+			mac_one_short(m, lows, highs);
+	} else {
+		w->was_long = true;
+		if (groups == 2)
+			mac_two_long(m, lows, highs);
+		else
+			mac_one_long(m, lows, highs);
+	}
 	for (unsigned g = 0; g < groups; g++) {
 		_mm512_storeu_si512(low + g * MAC_LANES, lows[g]);
 		_mm512_storeu_si512(high + g * MAC_LANES, highs[g]);
@@ -506,7 +518,7 @@ static void append_tags(struct work *w, unsigned limit)
 }
 
 /* Of packets from first to end, the authentic ones, by our number. */
-static uint64_t check_tags(const struct work *w, unsigned first, unsigned end)
+static uint64_t check_tags(struct work *w, unsigned first, unsigned end)
 {
 	uint64_t low[TAGS], high[TAGS], authentic = 0;
 
@@ -521,14 +533,30 @@ static uint64_t check_tags(const struct work *w, unsigned first, unsigned end)
 	return authentic;
 }
 
-/* What the compiler kept on the stack for the functions below a call: nothing of it is deeper. */
-static __attribute__((noinline)) void wipe_stack(void)
+/*
+ * What the compiler kept on the stack for the functions below a call, one-time keys and their powers among
+ * it: nothing of it is deeper. A vector a cycle, so that short packets do not pay for the frames of long
+ * ones.
+ */
+static inline __attribute__((always_inline)) void wipe_below(__m512i *below, unsigned n)
 {
-	__m512i deep[STACK_VECTORS];
+	for (unsigned i = 0; i < n; i++)
+		_mm512_store_si512(&below[i], _mm512_setzero_si512());
+	__asm__ volatile("" : : "r"(below) : "memory");
+}
 
-	for (unsigned i = 0; i < STACK_VECTORS; i++)
-		_mm512_store_si512(&deep[i], _mm512_setzero_si512());
-	__asm__ volatile("" : : "r"(deep) : "memory");
+static __attribute__((noinline)) void wipe_short(void)
+{
+	__m512i below[WIPE_SHORT];
+
+	wipe_below(below, WIPE_SHORT);
+}
+
+static __attribute__((noinline)) void wipe_long(void)
+{
+	__m512i below[WIPE_LONG];
+
+	wipe_below(below, WIPE_LONG);
 }
 
 static void wipe_vectors(__m512i *v, unsigned n)
@@ -549,7 +577,10 @@ static void wipe(struct work *w)
 		for (unsigned first = 0; first < w->n; first += LANES)
 			_mm512_store_si512(&w->mac_keys[i][first], _mm512_setzero_si512());
 	__asm__ volatile("" : : "r"(w) : "memory");
-	wipe_stack();
+	if (w->was_long)
+		wipe_long();
+	else
+		wipe_short();
 }
 
 /* One key for all, which is set; or of each packet its own. */

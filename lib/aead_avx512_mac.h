@@ -359,12 +359,12 @@ static __attribute__((noinline)) void mac_alone(
  * §2.5, §2.8: the tags, as two halves a lane. Groups of eight go stage by stage, so that one computes while
  * the other waits for its own results.
  */
-INLINED void mac_groups(
-    const struct mac_lanes *m, unsigned groups, __m512i low[MAC_GROUPS], __m512i high[MAC_GROUPS])
+INLINED void mac_groups(const struct mac_lanes *m, unsigned groups, bool is_long, __m512i low[MAC_GROUPS],
+    __m512i high[MAC_GROUPS])
 {
 	struct poly_number r[MAC_GROUPS], square[MAC_GROUPS], h[MAC_GROUPS] = {0};
 	struct poly_factor powers[MAC_GROUPS][CHUNK_BLOCKS];
-	bool ragged[MAC_GROUPS], is_long = false;
+	bool ragged[MAC_GROUPS];
 
 	for (unsigned g = 0; g < groups; g++) {
 		__m512i r0 = _mm512_and_si512(mac_load_key(&m[g], 0), _mm512_set1_epi64(0x0ffffffc0fffffff));
@@ -372,7 +372,6 @@ INLINED void mac_groups(
 
 		r[g] = poly_split(r0, r1, _mm512_setzero_si512());
 		powers[g][0] = poly_make_factor(r[g]);
-		is_long |= m[g].most > CHUNK_BLOCKS || m[g].alone;
 		ragged[g] = _mm512_test_epi64_mask(
 		    _mm512_load_si512(m[g].lens), _mm512_set1_epi64(MAC_BLOCK_LEN - 1));
 	}
@@ -409,15 +408,37 @@ INLINED void mac_groups(
 	}
 }
 
-static __attribute__((noinline)) void mac_one_group(const struct mac_lanes *m, __m512i *low, __m512i *high)
+/* More than four blocks in a packet. */
+static bool mac_is_long(const struct mac_lanes *m, unsigned groups)
 {
-	mac_groups(m, 1, low, high);
+	bool is_long = false;
+
+	for (unsigned g = 0; g < groups; g++)
+		is_long |= m[g].most > CHUNK_BLOCKS || m[g].alone;
+	return is_long;
 }
 
-static __attribute__((noinline)) void mac_two_groups(
+/* By themselves, because of their frames: what a call leaves on the stack is wiped as deep as it went. */
+static __attribute__((noinline)) void mac_one_short(const struct mac_lanes *m, __m512i *low, __m512i *high)
+{
+	mac_groups(m, 1, false, low, high);
+}
+
+static __attribute__((noinline)) void mac_two_short(
     const struct mac_lanes m[MAC_GROUPS], __m512i low[MAC_GROUPS], __m512i high[MAC_GROUPS])
 {
-	mac_groups(m, MAC_GROUPS, low, high);
+	mac_groups(m, MAC_GROUPS, false, low, high);
+}
+
+static __attribute__((noinline)) void mac_one_long(const struct mac_lanes *m, __m512i *low, __m512i *high)
+{
+	mac_groups(m, 1, true, low, high);
+}
+
+static __attribute__((noinline)) void mac_two_long(
+    const struct mac_lanes m[MAC_GROUPS], __m512i low[MAC_GROUPS], __m512i high[MAC_GROUPS])
+{
+	mac_groups(m, MAC_GROUPS, true, low, high);
 }
 
 #endif

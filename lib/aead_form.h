@@ -4,7 +4,8 @@
  * the blocks that make their one-time keys, fill lanes of one kernel. Packets are taken longest first: the
  * long ones' Poly1305 runs beside the kernel's rounds in chunks, short ones are authenticated in groups.
  * Included once by lib/aead_avx2.c and lib/aead_sse.c, which define before: LANES; GROUP, the short packets
- * of a group; SLOTS, the chunks that a kernel takes; and the functions declared below. Lengths decide
+ * of a group; SLOTS, the chunks that a kernel takes; SCRUB_LEN, the bytes that kernels and Poly1305 may write
+ * on the stack below ours (tests/unit/test_aead_stack.c); and the functions declared below. Lengths decide
  * branches and addresses, secrets none. Workers; nothing is kept between calls.
  */
 #include <stdint.h>
@@ -19,8 +20,6 @@
 #define ALIGNED	   __attribute__((aligned(64)))
 #define INLINE	   static inline __attribute__((always_inline))
 #define OTK_STRIDE BLOCK_LEN /* a one-time key is the head of a ChaCha20 block */
-/* What the kernels' frames may hold on the stack below ours. */
-#define SCRUB_LEN 3072u
 
 /* One block each: of key stream to be added to 64 bytes. */
 struct lanes {
@@ -304,62 +303,79 @@ static unsigned authenticate(const struct work *w, unsigned from, unsigned n)
 	return count;
 }
 
+/* What the compiler keeps of keys in the frames of these two is below that of their callers, who wipe. */
+static __attribute__((noinline)) void seal_packets(
+    struct work *w, const uint8_t *key, const uint64_t *counters, unsigned n)
+{
+	unsigned sealed; /* of the short ones, in order */
+
+	begin(w, key, counters, n);
+	sealed = w->feed.n;
+	for (unsigned at = 0; at < n; at++) {
+		unsigned i = w->order[at];
+
+		queue_packet(w, counters[i], w->data[i], w->lens[i]);
+		if (w->feed.ready >= sealed + GROUP)
+			sealed += authenticate(w, sealed, n);
+	}
+	finish_lanes(w);
+	while (w->feed.finished < w->feed.n)
+		feed_finish(w);
+	while (sealed < n)
+		sealed += authenticate(w, sealed, n);
+}
+
+/* A packet is decrypted once its tag was right, never before. */
+static __attribute__((noinline)) uint64_t open_packets(
+    struct work *w, const uint8_t *key, const uint64_t *counters, unsigned n)
+{
+	uint64_t authentic = 0;
+	unsigned known; /* tags made, of the short ones */
+
+	begin(w, key, counters, n);
+	finish_lanes(w);
+	w->feed.ready = known = w->feed.n;
+	for (unsigned at = 0; at < n; at++) {
+		unsigned i = w->order[at];
+		uint64_t right;
+
+		while (w->feed.finished < w->feed.n && w->feed.finished <= at)
+			feed_finish(w);
+		if (at >= known)
+			known += authenticate(w, at, n);
+		right = poly_equal_tags(w->tags[at], w->data[i] + w->lens[i]);
+		aead_declassify(&right, sizeof(right));
+		authentic |= right << i;
+		if (right)
+			queue_packet(w, counters[i], w->data[i], w->lens[i]);
+	}
+	finish_lanes(w);
+	return authentic;
+}
+
 static void seal(
     const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
 	struct work w;
-	unsigned sealed; /* of the short ones, in order */
 
 	w.data = data;
 	w.lens = lens;
 	w.tags = NULL;
-	begin(&w, key, counters, n);
-	sealed = w.feed.n;
-	for (unsigned at = 0; at < n; at++) {
-		unsigned i = w.order[at];
-
-		queue_packet(&w, counters[i], data[i], lens[i]);
-		if (w.feed.ready >= sealed + GROUP)
-			sealed += authenticate(&w, sealed, n);
-	}
-	finish_lanes(&w);
-	while (w.feed.finished < w.feed.n)
-		feed_finish(&w);
-	while (sealed < n)
-		sealed += authenticate(&w, sealed, n);
+	seal_packets(&w, key, counters, n);
 	end(&w, n);
 }
 
-/* A packet is decrypted once its tag was right, never before. */
 static uint64_t open(
     const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
 	uint8_t tags[AEAD_BURST_MAX][AEAD_BURST_TAG_LEN];
-	uint64_t authentic = 0;
-	unsigned known; /* tags made, of the short ones */
+	uint64_t authentic;
 	struct work w;
 
 	w.data = data;
 	w.lens = lens;
 	w.tags = tags;
-	begin(&w, key, counters, n);
-	finish_lanes(&w);
-	w.feed.ready = known = w.feed.n;
-	for (unsigned at = 0; at < n; at++) {
-		unsigned i = w.order[at];
-		uint64_t right;
-
-		while (w.feed.finished < w.feed.n && w.feed.finished <= at)
-			feed_finish(&w);
-		if (at >= known)
-			known += authenticate(&w, at, n);
-		right = poly_equal_tags(tags[at], data[i] + lens[i]);
-		aead_declassify(&right, sizeof(right));
-		authentic |= right << i;
-		if (right)
-			queue_packet(&w, counters[i], data[i], lens[i]);
-	}
-	finish_lanes(&w);
+	authentic = open_packets(&w, key, counters, n);
 	memset(tags, 0, n * sizeof(tags[0]));
 	__asm__ volatile("" : : "r"(tags) : "memory");
 	end(&w, n);

@@ -11,6 +11,7 @@
 #include "lib/aead_poly1305.h"
 #include "lib/aead_secret.h"
 
+#define SCRUB_LEN  1024 /* tests/unit/test_aead_stack.c */
 #define BLOCK_LEN  64u
 #define DIAG_WORDS 16u
 
@@ -89,55 +90,76 @@ static void chacha_apply(struct chacha *c, uint8_t *data, uint32_t len, uint8_t 
 	}
 }
 
-/* What one packet leaves behind; scrub covers what the calls below left in their frames. */
-static __attribute__((noinline)) void wipe(struct chacha *c, uint8_t *otk, uint8_t *stream)
-{
-	uint8_t scrub[512];
+/* What a call works with. */
+struct work {
+	struct chacha c;
+	uint8_t otk[BLOCK_LEN], stream[BLOCK_LEN], tag[AEAD_BURST_TAG_LEN];
+};
 
-	memset(scrub, 0, sizeof(scrub));
-	memset(c, 0, sizeof(*c));
-	memset(otk, 0, BLOCK_LEN);
-	memset(stream, 0, BLOCK_LEN);
-	__asm__ volatile("" : : "r"(scrub), "r"(c), "r"(otk), "r"(stream) : "memory");
+/* What the calls below the caller left in their frames. */
+static __attribute__((noinline)) void scrub_stack(void)
+{
+	uint8_t below[SCRUB_LEN];
+
+	memset(below, 0, sizeof(below));
+	__asm__ volatile("" : : "r"(below) : "memory");
+}
+
+static void wipe(struct work *w)
+{
+	memset(w, 0, sizeof(*w));
+	__asm__ volatile("" : : "r"(w) : "memory");
+	scrub_stack();
+}
+
+static __attribute__((noinline)) void seal_packets(struct work *w, const uint8_t *key,
+    const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		chacha_begin(&w->c, key, counters[i]);
+		chacha_make_block(&w->c, w->otk);
+		chacha_apply(&w->c, data[i], lens[i], w->stream);
+		poly_authenticate(data[i] + lens[i], w->otk, data[i], lens[i]);
+	}
+}
+
+static __attribute__((noinline)) uint64_t open_packets(struct work *w, const uint8_t *key,
+    const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
+{
+	uint64_t authentic = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t right;
+
+		chacha_begin(&w->c, key, counters[i]);
+		chacha_make_block(&w->c, w->otk);
+		poly_authenticate(w->tag, w->otk, data[i], lens[i]);
+		right = poly_equal_tags(w->tag, data[i] + lens[i]);
+		aead_declassify(&right, sizeof(right));
+		authentic |= right << i;
+		if (right)
+			chacha_apply(&w->c, data[i], lens[i], w->stream);
+	}
+	return authentic;
 }
 
 static void seal(
     const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
-	uint8_t otk[BLOCK_LEN], stream[BLOCK_LEN];
-	struct chacha c;
+	struct work w;
 
-	for (unsigned i = 0; i < n; i++) {
-		chacha_begin(&c, key, counters[i]);
-		chacha_make_block(&c, otk);
-		chacha_apply(&c, data[i], lens[i], stream);
-		poly_authenticate(data[i] + lens[i], otk, data[i], lens[i]);
-	}
-	wipe(&c, otk, stream);
+	seal_packets(&w, key, counters, data, lens, n);
+	wipe(&w);
 }
 
 static uint64_t open(
     const uint8_t *key, const uint64_t *counters, uint8_t *const *data, const uint32_t *lens, unsigned n)
 {
-	uint8_t otk[BLOCK_LEN], stream[BLOCK_LEN], tag[AEAD_BURST_TAG_LEN];
-	uint64_t authentic = 0;
-	struct chacha c;
+	uint64_t authentic;
+	struct work w;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t right;
-
-		chacha_begin(&c, key, counters[i]);
-		chacha_make_block(&c, otk);
-		poly_authenticate(tag, otk, data[i], lens[i]);
-		right = poly_equal_tags(tag, data[i] + lens[i]);
-		aead_declassify(&right, sizeof(right));
-		authentic |= right << i;
-		if (right)
-			chacha_apply(&c, data[i], lens[i], stream);
-	}
-	wipe(&c, otk, stream);
-	memset(tag, 0, sizeof(tag));
-	__asm__ volatile("" : : "r"(tag) : "memory");
+	authentic = open_packets(&w, key, counters, data, lens, n);
+	wipe(&w);
 	return authentic;
 }
 

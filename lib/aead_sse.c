@@ -5,9 +5,10 @@
  */
 #include <smmintrin.h>
 
-#define LANES 4u
-#define GROUP 2u
-#define SLOTS 2u /* of four double rounds each, with eight blocks of Poly1305 */
+#define LANES	  4u
+#define GROUP	  2u
+#define SLOTS	  2u /* of four double rounds each, with eight blocks of Poly1305 */
+#define SCRUB_LEN 3072u
 
 #include "lib/aead_form.h"
 #include "lib/err.h"

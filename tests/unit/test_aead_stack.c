@@ -41,6 +41,7 @@ static __attribute__((noinline)) void paint_stack(void)
 
 	for (size_t i = 0; i < DEPTH; i++)
 		below[i] = PAINT;
+	__asm__ volatile("" : : "r"(below) : "memory");
 }
 
 /* Lower addresses first. */

@@ -41,13 +41,22 @@ def test_name_without_address(net):
 
 
 def test_name_moves(net):
-    """It is resolved, and anew when nobody answers there, long before its time to live ends"""
+    """It is resolved, and anew when nobody answers there, long before its time to live ends; no loopback address"""
     home = net.nodes["home"]
     tunnel, other = next((t, o) for t, _, o in tunnels_of("home") if getattr(t, o) == "server")
     outer = getattr(tunnel, f"{other}_outer")
     set_names(home, {NAME: [NOBODY]})
     wait_until(lambda: peer_of(home, tunnel.name)["endpoint"] == f"{NOBODY}:{tunnel.port}", 90, "the first address")
     inside = getattr(tunnel, f"{other}4")
+    set_names(home, {NAME: ["127.0.0.1", "0.0.0.0"]})
+
+    def said():
+        home.try_run("ping", "-c", "1", "-W", "1", inside)  # what is sent and not answered has the name asked for anew
+        return peer_of(home, tunnel.name).get("endpoint-error") == "no usable address"
+
+    wait_until(said, 60, "the error")
+    if peer_of(home, tunnel.name)["endpoint"] != f"{NOBODY}:{tunnel.port}":
+        raise LabError(f"not the address of before: {peer_of(home, tunnel.name)}")
     set_names(home, {NAME: [outer]})
     wait_until(lambda: home.try_run("ping", "-c", "1", "-W", "1", inside).returncode == 0, 60, "the tunnel")
     got = peer_of(home, tunnel.name)

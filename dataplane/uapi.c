@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The UAPI sockets in /var/run/wireguard by which stock `wg` sees and sets our tunnels: one listening socket
- * a tunnel, any number of clients each, none of whom the slow thread waits for. Answers are private to root:
+ * a tunnel, many clients each, none of whom the slow thread waits for. Answers are private to root:
  * they say the private key, as stock implementations do. Slow thread only.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define DIRECTORY "/var/run/wireguard"
 #define BACKLOG	  16
 #define READ_LEN  4096
+#define CLIENTS	  64 /* at once, each tunnel */
 
 struct client {
 	LIST_ENTRY(client) link;
@@ -36,7 +38,8 @@ struct client {
 
 struct uapi {
 	struct tunnel *tunnel;
-	int fd;
+	int fd, spare; /* listens; is given up for a moment when there is no descriptor left */
+	unsigned n_clients;
 	struct sockaddr_un addr;
 	LIST_HEAD(, client) clients;
 };
@@ -46,6 +49,7 @@ static void close_client(struct client *c)
 	slow_unwatch(c->fd);
 	close(c->fd);
 	LIST_REMOVE(c, link);
+	c->server->n_clients--;
 	if (c->in)
 		crypto_wipe(c->in, c->in_room);
 	if (c->out)
@@ -222,11 +226,29 @@ static void on_client(void *arg, uint32_t events)
 		close_client(c);
 }
 
+/* The next client is sent away, so that its waiting does not wake the loop again and again. */
+static void refuse(struct uapi *u)
+{
+	int fd;
+
+	if (u->spare >= 0)
+		close(u->spare);
+	fd = accept4(u->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	u->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void on_connect(void *arg, uint32_t events)
 {
 	struct uapi *u = arg;
-	int fd = accept4(u->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = u->n_clients < CLIENTS ? accept4(u->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
 	struct client *c = fd >= 0 ? calloc(1, sizeof(*c)) : NULL;
+
+	if (u->n_clients >= CLIENTS || (fd < 0 && (errno == EMFILE || errno == ENFILE))) {
+		refuse(u);
+		return;
+	}
 
 	if (!c || slow_watch(fd, EPOLLIN, on_client, c)) {
 		if (fd >= 0)
@@ -237,6 +259,7 @@ static void on_connect(void *arg, uint32_t events)
 	c->fd = fd;
 	c->server = u;
 	LIST_INSERT_HEAD(&u->clients, c, link);
+	u->n_clients++;
 }
 
 static int listen_at(struct uapi *u, const char *name)
@@ -266,6 +289,7 @@ void uapi_open(struct tunnel *t)
 		return;
 	u->tunnel = t;
 	u->fd = -1;
+	u->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	LIST_INIT(&u->clients);
 	if (listen_at(u, t->iface->name) || slow_watch(u->fd, EPOLLIN, on_connect, u)) {
 		log_warn("tunnel %s: %s: %s; stock wg will not see it", t->iface->name, u->addr.sun_path,
@@ -274,6 +298,8 @@ void uapi_open(struct tunnel *t)
 			close(u->fd);
 			unlink(u->addr.sun_path);
 		}
+		if (u->spare >= 0)
+			close(u->spare);
 		free(u);
 		return;
 	}
@@ -290,6 +316,8 @@ void uapi_close(struct tunnel *t)
 		close_client(LIST_FIRST(&u->clients));
 	slow_unwatch(u->fd);
 	close(u->fd);
+	if (u->spare >= 0)
+		close(u->spare);
 	unlink(u->addr.sun_path);
 	free(u);
 	t->uapi = NULL;

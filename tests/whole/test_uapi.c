@@ -7,8 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "dataplane/apply.h"
@@ -571,6 +576,78 @@ static void test_many_allowed_ips(void **state)
 	free(request);
 }
 
+/* --- the socket --- */
+
+#define SOCKETS "/var/run/wireguard"
+
+/* A directory for sockets of this program alone, in a mount namespace of its own. */
+static bool hide_sockets(void)
+{
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    (mkdir(SOCKETS, 0700) && errno != EEXIST))
+		return false;
+	return mount("none", SOCKETS, "tmpfs", 0, NULL) == 0;
+}
+
+static int connect_client(void)
+{
+	const struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = SOCKETS "/wg0.sock"};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	slow_run_once(0);
+	slow_run_once(0);
+	return fd;
+}
+
+static bool was_sent_away(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, 0);
+
+	assert_true(n == 0 || (n < 0 && errno == EAGAIN));
+	return n == 0;
+}
+
+/* Clients beyond a number, or without a descriptor left, are sent away: none waits and keeps the loop awake.
+ */
+static void test_too_many_clients(void **state)
+{
+	enum { CLIENTS = 64 };
+	struct rlimit before, low;
+	int fds[CLIENTS], more, end;
+
+	if (!hide_sockets())
+		skip();
+	uapi_open(wg0());
+	assert_non_null(wg0()->uapi);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		fds[i] = connect_client();
+		assert_false(was_sent_away(fds[i]));
+	}
+	more = connect_client();
+	assert_true(was_sent_away(more));
+	close(more);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		close(fds[i]);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		slow_run_once(0);
+	more = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); /* the client's place */
+	end = dup(0);
+	close(end);
+	close(more);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = (struct rlimit){.rlim_cur = (rlim_t)end, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	more = connect_client();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(was_sent_away(more));
+	close(more);
+	more = connect_client();
+	assert_false(was_sent_away(more));
+	close(more);
+}
+
 /* --- around --- */
 
 static int setup(void **state)
@@ -673,6 +750,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_many_peers, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_peer_many_times, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_many_allowed_ips, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_too_many_clients, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, start_all, stop_all);

@@ -4,8 +4,8 @@
  *
  * A worker's bursts wait in a queue of its own, in their order. Each is opened by itself or by another
  * worker, to which a pointer goes by ring; `done` says that it is. What waits names sessions by receiver
- * index: both sides look them up anew, since no RCU pointer outlives a burst, and messages of a session that
- * is gone end.
+ * index and birth: both sides look them up anew, since no RCU pointer outlives a burst, and messages of a
+ * session that is gone end, even if another one has its index by then.
  *
  * Pair of atomics: `done` is stored by the worker that opened (release, after `authentic` and the packets'
  * bytes) and loaded by the one that owns the job (acquire). The ring orders what is in the job before.
@@ -26,6 +26,8 @@
 struct job {
 	struct tunnel_opening o; /* kp and peer of its sessions count only within a burst */
 	uint32_t receivers[WORKER_BURST];
+	uint64_t births_ns[WORKER_BURST];
+	unsigned owner; /* who gave it */
 	uint64_t authentic;
 	unsigned helper; /* who opens it */
 	_Atomic bool done;
@@ -94,9 +96,10 @@ static unsigned choose_helper(const struct worker *w)
 	return w->id;
 }
 
-static void open_job(struct job *job)
+/* gone: bits of messages without a session, which are not authentic whatever the cipher says. */
+static void open_job(struct job *job, uint64_t gone)
 {
-	job->authentic = tunnel_decipher(&job->o);
+	job->authentic = tunnel_decipher(&job->o) & ~gone;
 	atomic_store_explicit(&job->done, true, memory_order_release);
 }
 
@@ -114,18 +117,29 @@ bool tunnel_share_opening(struct worker *w, const struct tunnel_opening *o)
 	}
 	job = &s->jobs[(s->first + s->n++) % JOBS];
 	job->o = *o;
-	for (unsigned i = 0; i < o->n_sessions; i++)
+	job->owner = w->id;
+	for (unsigned i = 0; i < o->n_sessions; i++) {
 		job->receivers[i] = o->sessions[i].kp->local_index;
+		job->births_ns[i] = o->sessions[i].kp->birth_ns;
+	}
 	atomic_store_explicit(&job->done, false, memory_order_relaxed);
 	job->helper = large ? choose_helper(w) : w->id;
 	if (job->helper == w->id || rte_ring_enqueue(worker_table[job->helper]->share->ring, job) != 0) {
 		job->helper = w->id;
-		open_job(job);
+		open_job(job, 0);
 		return true;
 	}
 	s->given[job->helper]++;
 	worker_wake(worker_table[job->helper]);
 	return true;
+}
+
+/* The session as it is now; NULL: it is gone, or another one has its index. */
+static struct tunnel_keypair *find_session(const struct job *job, unsigned i)
+{
+	struct tunnel_keypair *kp = tunnel_keypair_by_receiver(job->receivers[i]);
+
+	return kp && kp->birth_ns == job->births_ns[i] && kp->owner == job->owner ? kp : NULL;
 }
 
 /* The sessions as they are now; those that are gone keep no messages: these end. */
@@ -137,7 +151,7 @@ static void find_sessions(struct worker *w, struct job *job)
 	for (unsigned i = 0; i < o->n_sessions; i++) {
 		struct tunnel_session *s = &o->sessions[i];
 
-		s->kp = tunnel_keypair_by_receiver(job->receivers[i]);
+		s->kp = find_session(job, i);
 		s->peer = s->kp ? tunnel_peer_by_index(s->kp->peer) : NULL;
 		if (s->peer)
 			o->sessions[kept++] = *s;
@@ -150,15 +164,20 @@ static void find_sessions(struct worker *w, struct job *job)
 /* For another worker: nothing is done to a session, its key is read. */
 static void help(struct job *job)
 {
-	static struct tunnel_keypair
-	    nobody; /* opens nothing; what it would have opened ends in find_sessions */
+	static struct tunnel_keypair nobody; /* its key is known to all */
+	uint64_t gone = 0;
 
 	for (unsigned i = 0; i < job->o.n_sessions; i++) {
-		struct tunnel_keypair *kp = tunnel_keypair_by_receiver(job->receivers[i]);
+		struct tunnel_session *s = &job->o.sessions[i];
 
-		job->o.sessions[i].kp = kp ? kp : &nobody;
+		s->kp = find_session(job, i);
+		if (s->kp)
+			continue;
+		s->kp = &nobody;
+		for (unsigned m = s->from; m < s->to; m++)
+			gone |= UINT64_C(1) << m;
 	}
-	open_job(job);
+	open_job(job, gone);
 }
 
 static bool deliver_ready(struct worker *w)

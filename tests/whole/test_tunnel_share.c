@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 
+#include "dataplane/tunnel_peer.h"
 #include "lib/csum.h"
 #include "tests/whole/tunnel_rig.h"
 
@@ -121,12 +122,37 @@ static void test_session_ends(void **state)
 	assert_true(whole_drops(DROP_TUNNEL_NO_SESSION) > 0);
 }
 
+/* The other worker finds no session, so it has no key: what anybody may seal with zeros must not pass, even
+ * if the session is there once more when it is to be delivered. */
+static void test_session_is_away(void **state)
+{
+	struct tunnel_keypair *kp;
+
+	begin();
+	kp = tunnel_keypair_by_receiver(remote.keys.remote_index);
+	memset(remote.keys.sending, 0, sizeof(remote.keys.sending));
+	for (unsigned i = 0; i < MESSAGES; i++)
+		send_numbered(i, remote.counter++, false);
+	for (unsigned i = 0; i < 8; i++)
+		worker_run_once(worker_table[0]);
+	if (kp->owner != 0)
+		worker_run_once(worker_table[kp->owner]);
+	tunnel_keypair_hide(kp);
+	worker_run_once(worker_table[1 - kp->owner]);
+	tunnel_keypair_show(kp);
+	run_both();
+	while (whole_receive(&lan).data)
+		fail_msg("a packet without a key came out");
+	assert_int_equal(whole_drops(DROP_TUNNEL_AUTH), MESSAGES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_in_order, end_test),
 	    cmocka_unit_test_teardown(test_replays_and_damage, end_test),
 	    cmocka_unit_test_teardown(test_session_ends, end_test),
+	    cmocka_unit_test_teardown(test_session_is_away, end_test),
 	};
 
 	return cmocka_run_group_tests(tests, open_two, close_all);

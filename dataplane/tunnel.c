@@ -214,6 +214,7 @@ static void take_port(struct tunnel *t, uint16_t wanted)
 		tunnel_table_set_port(old, 0);
 	tunnel_table_set_port(port, t->iface->index);
 	atomic_store_explicit(&t->port, port, memory_order_relaxed);
+	forward_changed(); /* before peers hear of it */
 	move_sessions(t);
 }
 

@@ -13,7 +13,10 @@
 #include "lib/csum.h"
 #include "lib/ip_wire.h"
 
-static _Thread_local uint16_t next_id; /* RFC 6864 §4.1: only fragments need it to be unique */
+#define IDS_APART (UINT16_MAX / (WORKER_MAX + 1)) /* threads begin so far from each other */
+
+/* RFC 6864 §4.1: only fragments need it to be unique. Threads that are no workers begin behind them. */
+static _Thread_local uint16_t next_id = WORKER_MAX * IDS_APART;
 
 uint8_t *tunnel_outer_payload(struct rte_mbuf *pkt, uint32_t *len)
 {
@@ -56,10 +59,11 @@ bool tunnel_outer_marked(const uint8_t *ip)
 	return (tos & IP_TOS_ECN_MASK) == IP_TOS_ECN_MASK;
 }
 
-/*
- * RFC 768: over IPv4 a checksum of zero says that there is none, and the AEAD guards more than it could.
- * RFC 8200 §8.1 demands one over IPv6.
- */
+void tunnel_outer_begin_ids(const struct worker *w)
+{
+	next_id = (uint16_t)(w->id * IDS_APART);
+}
+
 uint16_t tunnel_outer_next_id(void)
 {
 	return next_id++;
@@ -72,6 +76,10 @@ void tunnel_outer_sum_udp6(uint8_t *ip)
 	udp->dgram_cksum = rte_ipv6_udptcp_cksum((struct rte_ipv6_hdr *)ip, udp);
 }
 
+/*
+ * RFC 768: over IPv4 a checksum of zero says that there is none, and the AEAD guards more than it could.
+ * RFC 8200 §8.1 demands one over IPv6.
+ */
 static void write_udp(struct wire_udp *udp, const struct tunnel_path *path, uint16_t src_port, uint16_t len)
 {
 	udp->src_port_be = htons(src_port);

@@ -241,6 +241,7 @@ void tunnel_outer_source(const uint8_t *ip, const uint8_t *payload, uint16_t lin
 bool tunnel_outer_marked(const uint8_t *ip);
 #define TUNNEL_OUTER_HOP_LIMIT 64
 uint16_t tunnel_outer_next_id(void); /* of IPv4, each thread its own */
+void tunnel_outer_begin_ids(const struct worker *w); /* its own thread, once, before packets */
 /* The UDP checksum of an IPv6 packet without extension headers. */
 void tunnel_outer_sum_udp6(uint8_t *ip);
 /* Prepends UDP and IP to a message; sets what forward_packets needs. */

@@ -153,6 +153,7 @@ static int worker_main(void *arg)
 	uint64_t busy_ns = nsec_monotonic();
 
 	rcu_register_thread();
+	tunnel_outer_begin_ids(w);
 	while (!atomic_load_explicit(&stopping, memory_order_relaxed)) {
 		if (worker_run_once(w))
 			busy_ns = w->now_ns;

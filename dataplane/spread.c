@@ -220,6 +220,13 @@ bool spread_take(struct worker *w)
 	return s->took;
 }
 
+bool spread_is_saturated(const struct worker *w)
+{
+	/* a sleeper judges no more: what it said last may be old */
+	return !atomic_load_explicit(&w->asleep, memory_order_relaxed) &&
+	       atomic_load_explicit(&w->spread->saturated, memory_order_relaxed);
+}
+
 bool spread_is_empty(const struct worker *w)
 {
 	return rte_ring_empty(w->spread->ring);

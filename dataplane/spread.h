@@ -49,6 +49,8 @@ void spread_finish(struct worker *w);
 bool spread_is_paused(const struct worker *w);
 /* Whether the worker polls a port whose flows it may hand out, so that its clock must be exact; its own thread. */
 bool spread_takes_rates(const struct worker *w);
+/* It lately had full bursts in most loops; any worker, a hint. Needs w->spread. */
+bool spread_is_saturated(const struct worker *w);
 /* Buckets that other workers have; its own thread, or when that does not run. */
 unsigned spread_count_away(const struct worker *w);
 

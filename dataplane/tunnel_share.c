@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/spread.h"
+
 #define JOBS	    32 /* of a worker; a power of two */
 #define FULL	    16 /* so many wait: nothing more is received */
 #define AT_ONCE	    2  /* given to one worker, not yet back */
@@ -84,13 +86,16 @@ static bool is_large(const struct tunnel_opening *o)
 	return o->n >= SHARE_COUNT && bytes >= SHARE_BYTES;
 }
 
-/* A worker that has not too much of ours yet; else ourselves. */
+/* A worker that has not too much of ours yet, nobody's waiting, and time; else ourselves. Hints all: what it
+ * is given all the same is opened later, no more. */
 static unsigned choose_helper(const struct worker *w)
 {
 	for (unsigned i = 1; i < worker_count; i++) {
 		unsigned id = (w->id + i) % worker_count;
+		const struct worker *other = worker_table[id];
 
-		if (w->share->given[id] < AT_ONCE)
+		if (w->share->given[id] < AT_ONCE && rte_ring_empty(other->share->ring) &&
+		    !(other->spread && spread_is_saturated(other)))
 			return id;
 	}
 	return w->id;

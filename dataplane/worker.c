@@ -33,34 +33,50 @@
 
 static _Atomic bool stopping; /* main thread stores, workers load; relaxed, followed by a wake-up */
 
-/* One burst of each port; true when any had packets. */
+static void take_frames(
+    struct worker *w, const struct worker_slot *slot, uint16_t iface, struct rte_mbuf **pkts, unsigned n)
+{
+	struct iface *in = iface_by_index(iface);
+
+	if (!in)
+		worker_drop(w, pkts, n, DROP_TX_DOWN);
+	else if (slot->spread)
+		spread_frames(w, in, pkts, n);
+	else
+		classify_frames(w, in, pkts, n);
+}
+
+/*
+ * One burst of each port, true when any had packets; no more once too much waits to be opened: the next loop
+ * goes on with the port that had its turn then.
+ */
 static bool poll_ports(struct worker *w)
 {
 	unsigned slots = CMM_LOAD_SHARED(w->n_slots);
 	struct rte_mbuf *pkts[WORKER_BURST];
+	unsigned at = w->next_slot < slots ? w->next_slot : 0;
 	bool any = false;
 
-	for (unsigned i = 0; i < slots; i++) {
-		const struct port *port = rcu_dereference(w->slots[i].port);
-		struct iface *in;
+	for (unsigned i = 0; i < slots; i++, at = at + 1 < slots ? at + 1 : 0) {
+		const struct worker_slot *slot = &w->slots[at];
+		const struct port *port = rcu_dereference(slot->port);
 		uint16_t n;
 
-		if (!port || (w->slots[i].spread && spread_is_paused(w)))
+		if (tunnel_share_is_full(w)) {
+			any = true;
+			break;
+		}
+		if (!port || (slot->spread && spread_is_paused(w)))
 			continue;
-		n = rte_eth_rx_burst(port->dpdk_id, w->slots[i].queue, pkts, w->burst);
-		if (w->slots[i].spread)
+		n = rte_eth_rx_burst(port->dpdk_id, slot->queue, pkts, w->burst);
+		if (slot->spread)
 			spread_note(w, n);
 		if (n == 0)
 			continue;
 		any = true;
-		in = iface_by_index(port->iface);
-		if (!in)
-			worker_drop(w, pkts, n, DROP_TX_DOWN);
-		else if (w->slots[i].spread)
-			spread_frames(w, in, pkts, n);
-		else
-			classify_frames(w, in, pkts, n);
+		take_frames(w, slot, port->iface, pkts, n);
 	}
+	w->next_slot = at;
 	return any;
 }
 
@@ -81,7 +97,7 @@ bool worker_run_once(struct worker *w)
 
 	if (w->clock_loops++ % CLOCK_LOOPS == 0 || (w->spread && spread_takes_rates(w)))
 		w->now_ns = nsec_monotonic();
-	any = tunnel_share_is_full(w) || poll_ports(w);
+	any = poll_ports(w);
 	any |= take_ring(w, w->from_slow);
 	if (!tunnel_share_is_full(w))
 		any |= take_ring(w, w->from_workers);

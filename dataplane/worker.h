@@ -58,6 +58,7 @@ struct worker {
 	struct reassembly *reassembly; /* fragments for tunnels (reassembly.h) */
 	uint64_t reassembly_due_ns;    /* when to look for old ones; UINT64_MAX: there are none */
 	struct worker_slot slots[WORKER_PORTS];
+	unsigned next_slot; /* of its own: where the next loop begins to poll */
 	unsigned n_slots; /* none is used at or after it; slow thread writes, the worker reads it as a hint */
 	/* Token bucket of ICMP errors (icmp.c). */
 	uint64_t icmp_filled_ns, icmp_tokens_ns;

@@ -224,12 +224,17 @@ int tunnel_rig_open(struct tunnel_rig *r)
 static void deal(struct tunnel_rig *r, struct tunnel_rig_packet *p)
 {
 	struct wire_ip4 *ip = (struct wire_ip4 *)(p->bytes + sizeof(struct wire_eth));
+	uint32_t host_be;
 
 	if (r->peers == 1)
 		return;
 	p->peer = r->next_peer;
 	r->next_peer = (r->next_peer + 1) % r->peers;
-	*(r->to_lan ? &ip->src_be : &ip->dst_be) = htonl(HOSTS + (p->peer << 8) + 1);
+	host_be = htonl(HOSTS + (p->peer << 8) + 1);
+	if (r->to_lan)
+		ip->src_be = host_be;
+	else
+		ip->dst_be = host_be;
 	ip->csum = 0;
 	ip->csum = csum_fold(csum_add(0, ip, sizeof(*ip)));
 }

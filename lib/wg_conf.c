@@ -353,8 +353,12 @@ int wg_conf_parse(const char *text, size_t len, struct wg_conf *out, wg_conf_say
 	while (at < end && rc != ERR_NOMEM) {
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
 		size_t n = stop ? (size_t)(stop - at) : (size_t)(end - at);
-		char *line = strndup(at, n);
+		char *line = malloc(n + 1);
 
+		if (line) {
+			memcpy(line, at, n);
+			line[n] = '\0';
+		}
 		p.line++;
 		if (!line)
 			rc = ERR_NOMEM;
@@ -365,7 +369,7 @@ int wg_conf_parse(const char *text, size_t len, struct wg_conf *out, wg_conf_say
 		if (line)
 			crypto_wipe(line, n);
 		free(line);
-		at += n + 1;
+		at = stop ? stop + 1 : end;
 	}
 	if (rc != ERR_NOMEM)
 		check_whole(&p);

@@ -199,6 +199,18 @@ static void test_says_what_has_no_place(void **state)
 	wg_conf_free(&c);
 }
 
+/* A line is wiped as long as it is, not as long as its text. */
+static void test_zero_byte(void **state)
+{
+	static char text[1 << 20]; /* longer than what lies behind a small allocation */
+	struct wg_conf c;
+
+	memset(text, 'x', sizeof(text));
+	text[0] = '\0';
+	assert_int_equal(parse(text, sizeof(text), &c), ERR_INVALID);
+	assert_non_null(strstr(said, "1! a zero byte; expected text\n"));
+}
+
 static void test_truncations(void **state)
 {
 	struct wg_conf c;
@@ -220,6 +232,7 @@ int main(void)
 	    cmocka_unit_test(test_names_what_is_wrong),
 	    cmocka_unit_test(test_several_errors_at_once),
 	    cmocka_unit_test(test_says_what_has_no_place),
+	    cmocka_unit_test(test_zero_byte),
 	    cmocka_unit_test(test_truncations),
 	};
 

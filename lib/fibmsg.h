@@ -50,7 +50,7 @@
 #include "lib/err.h"
 #include "lib/ip.h"
 
-#define FIBMSG_VERSION 1
+#define FIBMSG_VERSION 2
 #define FIBMSG_MAGIC   0x42594642u
 #define FIBMSG_MAX_LEN 65536 /* bytes of a datagram */
 #define FIBMSG_HDR_LEN 12

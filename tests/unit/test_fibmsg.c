@@ -134,7 +134,7 @@ static int decode(const void *data, size_t len, struct fibmsg *m, struct err_msg
 
 static void writes_the_known_bytes(void **state)
 {
-	static const uint8_t wire[] = {'B', 'Y', 'F', 'B', 0, 0, 0, 9, 0, 2, 1, FIBMSG_F_CHECK, /* header */
+	static const uint8_t wire[] = {'B', 'Y', 'F', 'B', 0, 0, 0, 9, 0, 2, FIBMSG_VERSION, FIBMSG_F_CHECK, /* header */
 	    0, 33, 0, 14, 0x11, 0x22, 0x33, 0x44, 4, 10, 0, 0, 0, 8, 0, 0, 0, 7, /* SET_ROUTE */
 	    0, 22, 0, 5, 4, 'w', 'a', 'n', '1'};				 /* DEL_LINE */
 	struct fibmsg m = {.type = FIBMSG_SET_ROUTE}, n = {.type = FIBMSG_DEL_LINE}, back;
@@ -231,7 +231,7 @@ static void refuses_what_is_wrong(void **state)
 	    {ERR_TRUNCATED, "DEL_ROUTE: prefix: message ends too early", 13,
 		{0, 34, 0, 9, 0, 0, 0, 0, 4, 10, 0, 0, 0}},
 	};
-	static const uint8_t header[FIBMSG_HDR_LEN] = {'B', 'Y', 'F', 'B', 0, 0, 0, 1, 0, 1, 1, 0};
+	static const uint8_t header[FIBMSG_HDR_LEN] = {'B', 'Y', 'F', 'B', 0, 0, 0, 1, 0, 1, 2, 0};
 	struct err_msg msg;
 	struct fibmsg m;
 
@@ -252,11 +252,11 @@ static void refuses_bad_headers(void **state)
 		const char *says;
 		uint8_t header[FIBMSG_HDR_LEN];
 	} cases[] = {
-	    {ERR_PROTO, "magic 42594643", {'B', 'Y', 'F', 'C', 0, 0, 0, 1, 0, 1, 1, 0}},
-	    {ERR_PROTO, "version 2, expected 1", {'B', 'Y', 'F', 'B', 0, 0, 0, 1, 0, 1, 2, 0}},
-	    {ERR_PROTO, "unknown flags 80", {'B', 'Y', 'F', 'B', 0, 0, 0, 1, 0, 1, 1, 0x80}},
+	    {ERR_PROTO, "magic 42594643", {'B', 'Y', 'F', 'C', 0, 0, 0, 1, 0, 1, 2, 0}},
+	    {ERR_PROTO, "version 1, expected 2", {'B', 'Y', 'F', 'B', 0, 0, 0, 1, 0, 1, 1, 0}},
+	    {ERR_PROTO, "unknown flags 80", {'B', 'Y', 'F', 'B', 0, 0, 0, 1, 0, 1, 2, 0x80}},
 	};
-	static uint8_t huge[FIBMSG_MAX_LEN + 1] = {'B', 'Y', 'F', 'B', [10] = 1};
+	static uint8_t huge[FIBMSG_MAX_LEN + 1] = {'B', 'Y', 'F', 'B', [10] = 2};
 	struct fibmsg_header h;
 	struct buf_reader r;
 	struct err_msg msg;

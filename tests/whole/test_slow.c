@@ -490,7 +490,7 @@ static void test_garbage_is_refused_with_a_reason(void **state)
 			bytes[i] = (uint8_t)rand_r(&state_bits);
 		if (round % 2) {
 			greet(s, NULL);
-			memcpy(bytes, "BYFB\0\0\0\1\0\1\1\0", 12); /* a good header, garbage behind it */
+			memcpy(bytes, "BYFB\0\0\0\1\0\1\2\0", 12); /* a good header, garbage behind it */
 		}
 		say_bytes(s, bytes, len);
 		size_t n = hear_bytes(s, answer, sizeof(answer));
